@@ -10,7 +10,7 @@ check: export REDIS_URL =
 dev: export DEBUG = yes
 openapi: export DJANGO_SETTINGS_MODULE = tests.settings
 
-.PHONY: run dev help quick test test-both test-rest proof coverage check format openapi lock clean
+.PHONY: run dev help quick test test-both test-rest proof coverage check format openapi lock promtool clean
 
 run: .venv/production ## Start the portal: embedded, or on DATABASE_URL and REDIS_URL.
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -32,7 +32,7 @@ quick: .venv/development ## Run the fast tests, on SQLite, before each commit: n
 test: .venv/development build/clients/oidc-provider/installed ## Run the gate: all on SQLite, and what can differ on PostgreSQL and Redis.
 	$(BIN)/python -m tests gate $(ARGS)
 
-OTHER_CLIENTS := build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed
+OTHER_CLIENTS := build/promtool/looked-for build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed
 
 test-both: .venv/development $(OTHER_CLIENTS) ## Run every test on SQLite and on PostgreSQL and Redis, the long ones included.
 	$(BIN)/python -m tests double $(ARGS)
@@ -67,6 +67,8 @@ lock: .venv/development ## Write both lock files anew, with the newest versions 
 	$(BIN)/uv pip compile pyproject.toml --extra s3 --group dev $(LOCK) -o tests/requirements.lock
 LOCK := --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url
 
+promtool: build/promtool/looked-for ## Fetch promtool, which tests the alert rules, on Debian and its kin.
+
 clean: ## Remove the environment and whatever was built.
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
@@ -90,6 +92,16 @@ build/%/installed: tests/%/package-lock.json
 	@mkdir -p $(@D)
 	@cp $(<D)/package.json $(<D)/package-lock.json $(@D)
 	@if command -v node > /dev/null; then npm ci --prefix $(@D) --no-audit --no-fund --silent; fi
+	@touch $@
+
+# promtool comes with Debian's package of Prometheus, which is unpacked and not installed. Without it, the tests that need it are
+# left out. Only CI asks for new package lists.
+build/promtool/looked-for:
+	@mkdir -p $(@D)
+	@cd $(@D) && if ! command -v promtool > /dev/null && command -v apt-get > /dev/null; then \
+	  { apt-get download -qq prometheus || { [ "$(CI)" = true ] && apt-get update -qq && apt-get download -qq prometheus; }; } \
+	  > /dev/null 2>&1 && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components 3 ./usr/bin/promtool; \
+	  rm -f prometheus_*.deb; fi || true
 	@touch $@
 
 build/clients/%/installed: tests/clients/%/requirements.lock | .venv/development

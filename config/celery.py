@@ -1,4 +1,4 @@
-"""The Celery application: three queues, `control`, `execute` and `delegate`, and the beat that reconciles."""
+"""The Celery application: four queues, `control`, `execute`, `delegate` and `notify`, and the beat that reconciles."""
 
 import os
 

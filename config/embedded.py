@@ -16,12 +16,13 @@ from celery.worker import state
 from django.conf import settings
 
 from batches.engine.shutdown import stopping
+from batches.management.processes import web_grace, worker_grace
 from config import web
 from config.backends.beat import Scheduler
 from config.celery import app, application
 
-# The number of threads for each queue. Executors run for long, so they have a queue of their own.
-SLOTS = {"control": 3, "execute": settings.EXECUTOR_SLOTS, "delegate": 1}
+# The number of threads of each worker, by the queues that it serves. Executors run for long, so they have a worker of their own.
+SLOTS = {("control",): 3, ("execute",): settings.EXECUTOR_SLOTS, ("delegate", "notify"): settings.LOOP_SLOTS}
 
 
 def main(words: Sequence[str]) -> None:
@@ -29,7 +30,7 @@ def main(words: Sequence[str]) -> None:
     if words:
         serve_beside_workers()
     else:
-        web.keep_alive("config.embedded", processes=1)
+        web.keep_alive("config.embedded", processes=1, grace=web_grace() + worker_grace())  # the workers stop after the server
 
 
 def serve_beside_workers() -> None:
@@ -41,10 +42,10 @@ def serve_beside_workers() -> None:
 
 @contextlib.contextmanager
 def background() -> Iterator[None]:
-    """Run a Celery worker for each queue, and a beat, as threads of this process."""
+    """Run the Celery workers, and a beat, as threads of this process."""
     stopping.clear()  # an earlier `background` may have set it
     beat = Service(app, scheduler_cls=Scheduler)
-    threads = [threading.Thread(target=_worker(queue, slots).start, name=queue) for queue, slots in SLOTS.items()]
+    threads = [threading.Thread(target=_worker(queues, slots).start, name=queues[0]) for queues, slots in SLOTS.items()]
     threads.append(threading.Thread(target=beat.start, name="beat"))
     for thread in threads:
         thread.start()
@@ -54,18 +55,18 @@ def background() -> Iterator[None]:
         beat.stop()
         stopping.set()
         state.should_stop = 0  # type: ignore[assignment]
-        for task in ("reconcile", "execute", "delegate"):
+        for task in ("reconcile", "execute", "delegate", "notify"):
             app.send_task(f"batches.engine.{task}")  # any message makes a worker notice the stop at once instead of within 2 s
         for thread in threads:
             thread.join()
 
 
-def _worker(queue: str, slots: int) -> Any:
-    return application(f"batchyard-{queue}", set_as_current=False).WorkController(
-        hostname=f"embedded-{queue}",
+def _worker(queues: Sequence[str], slots: int) -> Any:
+    return application(f"batchyard-{queues[0]}", set_as_current=False).WorkController(
+        hostname=f"embedded-{queues[0]}",
         pool="threads",
         concurrency=slots,
-        queues=[queue],
+        queues=queues,
         without_gossip=True,
         without_heartbeat=True,
         without_mingle=True,

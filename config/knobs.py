@@ -61,6 +61,24 @@ def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     return parse
 
 
+def bounds(*words: str) -> Callable[[str], dict[str, tuple[int, int | None]]]:
+    """A parser of comma-separated bounds, such as `files:1-365` or `audit:90-` without an upper one."""
+
+    def parse(raw: str) -> dict[str, tuple[int, int | None]]:
+        found: dict[str, tuple[int, int | None]] = {}
+        for part in names(raw):
+            match = re.fullmatch(r"(\w+):(\d{1,5})-(\d{1,5})?", part, re.ASCII)
+            if match is None or match[1] not in words:
+                raise ValueError(f"{part!r} must be such as {words[0]}:1-365, for one of {', '.join(words)}")
+            least, most = int(match[2]), int(match[3]) if match[3] else None
+            if least < 1 or (most is not None and most < least):
+                raise ValueError(f"{part!r}: it begins with 1 at least, and ends no earlier")
+            found[match[1]] = (least, most)
+        return found
+
+    return parse
+
+
 def seconds(raw: str) -> float:
     """A parser of a positive number of seconds."""
     number = float(raw)
@@ -114,6 +132,11 @@ def is_loopback(host: str) -> bool:
 def networks(raw: str) -> list[IPv4Network | IPv6Network]:
     """A parser of comma-separated networks, such as `10.0.0.0/8`."""
     return [ip_network(name) for name in names(raw)]
+
+
+def network_names(raw: str) -> list[str]:
+    """A parser of comma-separated networks that keeps their texts. `none` is an empty list."""
+    return [] if raw.lower() == "none" else [str(network) for network in networks(raw)]
 
 
 def variables(raw: str) -> list[str]:

@@ -5,6 +5,7 @@ long. As after a crash, the next process takes up the slices of the last one, an
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ RESTART = 3  # the exit code after which Django's reloader starts the next proce
 def main() -> None:
     """Serve until SIGINT or SIGTERM. The process that serves is a child of this one."""
     autoreload.file_changed.connect(_start_anew)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
     try:
         autoreload.run_with_reloader(_serve)
     finally:

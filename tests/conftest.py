@@ -1,6 +1,7 @@
 """The fixtures that everybody uses: a small cast (project, key, simulator), the portal over HTTP, the queue, a browser."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,18 @@ from django.conf import settings as portal_settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import TransactionTestCase
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from batches.engine import gc_tuning
 from batches.models import ApiKey, Project
+from batches.services.telemetry import log_context
 from providers.models import Provider
-from tests import chromium
+from tests import chromium, waiting
 from tests.emptying import empty
 from tests.extent import Extent, belongs, shared
+from tests.migrated import migrated_file
 from tests.waiting import PATIENCE
 
 # The same examples in every run, however slow the machine is. None is kept for the next run, which has them anyway.
@@ -33,7 +37,7 @@ hypothesis.settings.load_profile("gate")
 # Playwright's own event loop runs in the tests' thread, which Django takes for an asynchronous context.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-QUEUES = ("control", "execute")
+QUEUES = ("control", "execute", "notify")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Once it is started, Playwright's event loop runs in this thread, and the engine cannot run its own beside it.
     """
     extent = config.getoption("extent")
+    waiting.judges_seconds = extent in (Extent.DOUBLE, Extent.PROOF)
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
@@ -61,11 +66,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(group))
 
 
+def pytest_collection_finish() -> None:
+    """The thousands of tests stay until the end: the garbage collector need not look through them."""
+    gc_tuning.tune()
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Whether the tests' database is there already: on SQLite it is a copy of a migrated one."""
+    return portal_settings.EMBEDDED
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    if portal_settings.EMBEDDED:
+        shutil.copy(migrated_file(), portal_settings.DATABASES["default"]["TEST"]["NAME"])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_emptying() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_ids() -> None:
+    """What one test noted outside a request is in no log line of the next."""
+    log_context.keep({})
 
 
 @pytest.fixture(autouse=True)
@@ -202,6 +230,7 @@ def queue(transactional_db: None, simulator: Provider) -> Iterator[Queue]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole session."""
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.ARGUMENTS))
         yield browser
@@ -212,7 +241,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh, signed-out window. A script error on a page fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(5_000)
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -23,6 +23,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.migrated import bare_environment, migrate, migrated_file
 from tests.servers import free_port, own_redis_url
 
 ROOT = Path(__file__).parent.parent
@@ -133,22 +134,23 @@ def portal_process(folder: Path, **settings: str) -> contextlib.AbstractContextM
 @contextlib.contextmanager
 def version_process(root: Path, folder: Path, settings: Mapping[str, str]) -> Iterator[PortalProcess]:
     """A portal of the version whose code is at `root`, like `portal_process`."""
-    environment = _bare_environment()
-    environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1", **settings}
+    environment = bare_environment()
+    environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1"}
+    environment |= {"DRAIN_SECONDS": "0", **settings}  # no load balancer has to be told
     with contextlib.ExitStack() as stack:
         if server := os.environ.get("TEST_DATABASE_URL"):
             environment |= {
                 "DATABASE_URL": stack.enter_context(
-                    _database(server, template=_migrated_database(server) if root == ROOT else "template1")
+                    scratch_database(server, template=_migrated_database(server) if root == ROOT else "template1")
                 ),
                 "REDIS_URL": urlunsplit(urlsplit(own_redis_url())._replace(path="/7")),
             }
         elif "DATABASE_URL" not in settings and root == ROOT:
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(_migrated_file(), folder)
+            shutil.copy(migrated_file(), folder / "batchyard.sqlite3")
         if "DATABASE_URL" in settings or root != ROOT:
             folder.mkdir(parents=True, exist_ok=True)
-            _migrate(environment, root=root)
+            migrate(environment, root=root)
         portal = PortalProcess(environment, folder=folder, root=root)
         try:
             yield portal
@@ -164,12 +166,7 @@ def _manage(environment: Mapping[str, str], *words: str, root: Path = ROOT) -> s
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
-def _migrate(environment: Mapping[str, str], *, root: Path = ROOT) -> None:
-    migrated = _manage(environment, "migrate", "--verbosity", "0", root=root)
-    assert migrated.returncode == 0, migrated.stderr
-
-
-# --- The migrated database that each portal gets a copy of, since migrating takes seconds
+# --- The migrated database on PostgreSQL that each portal gets a copy of
 
 
 _rest_of_the_run = contextlib.ExitStack()
@@ -177,29 +174,16 @@ atexit.register(_rest_of_the_run.close)
 
 
 @cache
-def _migrated_file() -> Path:
-    folder = Path(_rest_of_the_run.enter_context(tempfile.TemporaryDirectory(prefix="batchyard-migrated-")))
-    _migrate(_bare_environment() | {"BATCHYARD_DATA": str(folder)})
-    return folder / "batchyard.sqlite3"
-
-
-@cache
 def _migrated_database(server: str) -> str:
     folder = Path(_rest_of_the_run.enter_context(tempfile.TemporaryDirectory(prefix="batchyard-migrated-")))
-    url = _rest_of_the_run.enter_context(_database(server))
-    _migrate(_bare_environment() | {"BATCHYARD_DATA": str(folder), "DATABASE_URL": url, "REDIS_URL": own_redis_url()})
+    url = _rest_of_the_run.enter_context(scratch_database(server))
+    migrate(bare_environment() | {"BATCHYARD_DATA": str(folder), "DATABASE_URL": url, "REDIS_URL": own_redis_url()})
     return urlsplit(url).path.removeprefix("/")
 
 
-def _bare_environment() -> dict[str, str]:
-    """The environment of this process, without the variables that the tests set."""
-    return {
-        name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL"}
-    }
-
-
 @contextlib.contextmanager
-def _database(server: str, *, template: str = "template1") -> Iterator[str]:
+def scratch_database(server: str, *, template: str = "template1") -> Iterator[str]:
+    """The URL of a database of its own on a server, for as long as it is needed."""
     name = f"portal_{uuid.uuid4().hex}"
     create, drop = sql.SQL("CREATE DATABASE {} TEMPLATE {}"), sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
     with psycopg.connect(server, autocommit=True) as connection:

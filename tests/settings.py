@@ -22,6 +22,9 @@ for _name in (
     "PUBLIC_URL",
     "ALLOWED_HOSTS",
     "S3_BUCKET",
+    "EMAIL_URL",
+    "EMAIL_URL_FILE",
+    "EMAIL_FROM",
     *_PORTALS,
     *(f"{name}_FILE" for name in _PORTALS),
 ):

@@ -186,15 +186,15 @@ def test_every_benchmark_is_in_a_readme() -> None:
 
 UNITS = {"MiB": 1024**2, "GiB": 1024**3, "s": 1, "min": 60, "h": 3600, "day": 86_400, "days": 86_400}
 # Defaults that are no constants, and how the table tells of them.
-DECIDED = {
+DECIDED = dict.fromkeys(("CREDENTIAL_KEYS", "SECRET_KEY"), "generated") | {
     "ALLOWED_HOSTS": "names of this machine",
     "BATCHYARD_DATA": "`.data`",
+    "RETENTION_BOUNDS": "`audit:90-`",
     "CREDENTIAL_KEYS": "generated",
+    "DRAIN_SECONDS": "0 embedded, else 3 s",
     "EXECUTORS": "1 embedded, else 2",
-    "SECRET_KEY": "generated",
     "TRUST_PROXY": "with an `https` `PUBLIC_URL`",
 }
-UNSET: tuple[object, ...] = (None, "", [], {})
 
 
 def settings() -> dict[str, ast.expr | None]:
@@ -242,7 +242,7 @@ def value_of(default: ast.expr | None) -> object:
     if default is None:
         return None
     value = eval(compile(ast.Expression(default), "settings", "eval"), {})  # noqa: S307 - our own source
-    return None if value in UNSET else ",".join(value) if isinstance(value, list) else value
+    return None if value in (None, "", [], {}) else ",".join(value) if isinstance(value, list) else value
 
 
 def test_no_table_tells_of_a_setting_that_there_is_not() -> None:

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from django.db import connections
 
+from tests.waiting import PATIENCE
+
 T = TypeVar("T")
 
 
@@ -30,7 +32,7 @@ def at_once(*calls: Callable[[], T]) -> list[T | Exception]:
 
     def run(call: Callable[[], T]) -> None:
         try:
-            start.wait(10)
+            start.wait(PATIENCE)
             came.put(call())
         except Exception as error:  # noqa: BLE001 - the test looks at it
             came.put(error)
@@ -39,5 +41,5 @@ def at_once(*calls: Callable[[], T]) -> list[T | Exception]:
     for one in threads:
         one.start()
     for one in threads:
-        one.join(60)
+        one.join(PATIENCE)
     return [came.get(timeout=1) for _ in calls]

@@ -23,6 +23,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "ApiKey": "Issue and revoke the keys of clients",
         "AccountToken": "Linked accounts of the Merge dialect",
         "ClaimedFlags": "Flags that an identity provider gave",
+        "Subscription": "What people are told of, where and how often",
+        "Notice": "Events that people were told of, or are to be",
         "AuditEntry": "Acts and refusals, besides those on batches",
     },
     "Projects and providers": {
@@ -32,6 +34,11 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "ProviderGrant": "Which project may use which provider",
         "ProviderHealth": "Limits, breakers and holds in force",
         "EmergencyStop": "Stop and resume sending or intake",
+        "WebhookEndpoint": "Receivers of events of batches",
+        "WebhookDelivery": "Events that were sent to them, or wait",
+        "RetentionPolicy": "How long projects keep what",
+        "LegalHold": "What may not be removed",
+        "Erasure": "Receipts of erasures",
     },
     "Batches": {
         "Batch": "Read batches; act on many at once",
@@ -54,11 +61,14 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Engine": {
         "Worker": "Processes that are alive",
+        "ProcessReport": "Memory, files and connections of each process",
+        "MetricTotal": "Counters of /metrics, over all processes",
         "Slice": "Runs of lines that workers lease",
         "Attempt": "Calls to upstreams that were tried again",
         "Event": "The timelines of batches",
         "BatchMinute": "What settled in each minute",
         "IdempotencyRecord": "Create calls that may be repeated",
+        "Leftover": "Rows that are being deleted",
     },
 }
 OTHERS = "Other tables"

@@ -1,4 +1,4 @@
-"""People: users, their memberships of projects, and their saved views."""
+"""People: users, their memberships of projects, their saved views, and what they are told of."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from batches.admin.scope import CappedPaginator, Inline, ReadOnly, TellsNothing, access, save_rows
-from batches.models import ClaimedFlags, Membership, SavedView
+from batches.models import ClaimedFlags, Membership, Notice, SavedView, Subscription
 from batches.services.people.people import change_person, record_set_password
 from batches.services.people.second_factor import reset_second_factor
 
@@ -156,6 +156,31 @@ class SavedViewAdmin(ReadOnly[SavedView]):
     search_fields = ("name__istartswith", "slug__startswith", "owner__username__istartswith")
     date_hierarchy = "created_at"
     show_facets = admin.ShowFacets.ALLOW
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnly[Subscription]):
+    """Subscriptions to notices, without the URLs of chats. Their owners change them in the console."""
+
+    project = None
+    list_display = ("__str__", "owner", "frequency", "enabled", "failing_since", "failure", "told_at", "created_at")
+    list_filter = ("enabled", "channel", "frequency", ("failing_since", admin.EmptyFieldListFilter))
+    list_select_related = ("owner",)
+    search_fields = ("owner__username__istartswith", "chat_host__istartswith")
+    date_hierarchy = "created_at"
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly[Notice]):
+    """Notices: one event for one subscription."""
+
+    project = None
+    list_display = ("type", "reason", "subscription", "batch_id", "due_at", "told_at", "created_at")
+    list_filter = ("type",)
+    list_select_related = ("subscription",)
+    found_by = "batch"
+    search_fields = ("batch",)
+    search_help_text = "The id of a batch, in any of its forms."
 
 
 @admin.register(ClaimedFlags)

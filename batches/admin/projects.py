@@ -1,18 +1,29 @@
-"""Projects with their quotas, their members, and the providers that they may use."""
+"""Projects with their quotas, their members, the providers that they may use, and the receivers of their events."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import Field
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from batches.admin.scope import Inline, OwnProjects, ReadOnly, Scoped, access
-from batches.models import Membership, Project, ProviderGrant
+from batches.models import (
+    Erasure,
+    Leftover,
+    LegalHold,
+    Membership,
+    Project,
+    ProviderGrant,
+    RetentionPolicy,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from batches.services.core.access import Right
 from batches.services.policy.delegation import PROJECT_SETTINGS, places_for, set_delegation
 
@@ -146,3 +157,83 @@ class ProviderGrantAdmin(ReadOnly[ProviderGrant]):
     list_select_related = ("project", "provider")
     search_fields: ClassVar = ("project__slug__istartswith", "provider__name__istartswith")
     show_facets = admin.ShowFacets.ALLOW
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(ReadOnly[WebhookEndpoint]):
+    """Webhook endpoints without their secrets. Admins of projects change them in the console."""
+
+    list_display = ("__str__", "name", "url", "project", "enabled", "failing_since", "disabled_at", "created_at")
+    list_filter = ("enabled", ("project", OwnProjects), ("failing_since", admin.EmptyFieldListFilter))
+    list_select_related = ("project",)
+    search_fields = ("name__istartswith", "url__istartswith")
+    search_help_text = "The id of an endpoint in any of its forms, or the beginning of its name or URL."
+    date_hierarchy = "created_at"
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnly[WebhookDelivery]):
+    """Deliveries of webhooks without bodies. The console shows the request and the answer."""
+
+    sees = Right.READ_BODIES  # failures may quote answers
+    list_display = (
+        *("type", "status", "endpoint", "batch_id", "project", "attempts", "http_status", "failure", "took_ms"),
+        *("due_at", "sent_at", "created_at", "console"),
+    )
+    list_filter = ("status", "type", ("project", OwnProjects), ("created_at", admin.DateFieldListFilter))
+    list_select_related = ("endpoint", "project")
+    found_by = "batch"
+    search_fields = ("batch",)
+    search_help_text = "The id of a batch, in any of its forms."
+    exclude = ("body", "answer")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        return super().get_queryset(request).defer("body", "answer")
+
+    @admin.display(description="Console")
+    def console(self, delivery: WebhookDelivery) -> SafeString:
+        """A link to the delivery's page in the console."""
+        return format_html('<a href="{}">Open</a>', reverse("console:webhook_delivery", args=[delivery.pk]))
+
+
+@admin.register(RetentionPolicy)
+class RetentionPolicyAdmin(ReadOnly[RetentionPolicy]):
+    """How long projects keep what. It is set in the console and by `manage.py retention`."""
+
+    sees = Right.MANAGE
+    list_display = ("project", "kind", "days", "set_by", "set_at")
+    list_filter = ("kind", ("project", OwnProjects))
+    list_select_related = ("project",)
+    search_fields: ClassVar = ("project__slug__istartswith",)
+
+
+@admin.register(LegalHold)
+class LegalHoldAdmin(ReadOnly[LegalHold]):
+    """Legal holds, released ones too. They are placed and released in the console and by `manage.py retention`."""
+
+    sees = Right.MANAGE
+    list_display = ("place", "reason", "placed_by", "placed_at", "released_by", "released_at")
+    list_filter = (("released_at", admin.EmptyFieldListFilter), ("project", OwnProjects))
+    list_select_related = ("project",)
+    search_fields: ClassVar = ("project__slug__istartswith", "reason")
+
+
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnly[Erasure]):
+    """Receipts of erasures."""
+
+    sees = Right.MANAGE
+    list_display = ("__str__", "project", "kind", "reason", "asked_by", "asked_at", "ended_at")
+    list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter), ("project", OwnProjects))
+    list_select_related = ("project",)
+    search_fields: ClassVar = ("project__slug__istartswith",)
+
+
+@admin.register(Leftover)
+class LeftoverAdmin(ReadOnly[Leftover]):
+    """Batches of which rows are still being deleted, and how far that is."""
+
+    list_display = ("__str__", "project", "table", "after_line", "created_at")
+    list_filter = ("part", ("project", OwnProjects))
+    list_select_related = ("project",)
+    search_fields: ClassVar = ("project__slug__istartswith",)

@@ -17,6 +17,8 @@ from batches.models import (
     Event,
     File,
     IdempotencyRecord,
+    MetricTotal,
+    ProcessReport,
     ProviderHealth,
     ProviderJob,
     ProviderJobIncident,
@@ -146,6 +148,21 @@ class WorkerAdmin(ReadOnly[Worker]):
     list_display = ("name", "role", "in_flight", "trouble", "started_at", "seen_at")
     list_filter = ("role",)
     search_fields = ("name__istartswith",)
+
+
+@admin.register(ProcessReport)
+class ProcessReportAdmin(ReadOnly[ProcessReport]):
+    project = None
+    list_display = ("name", "role", "resident_bytes", "open_files", "connections_in_use", "seen_at")
+    list_filter = ("role",)
+    search_fields = ("name__istartswith",)
+
+
+@admin.register(MetricTotal)
+class MetricTotalAdmin(ReadOnly[MetricTotal]):
+    project = None
+    list_display = ("name", "labels", "total")
+    search_fields = ("name__startswith",)
 
 
 @admin.register(AuditEntry)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
@@ -25,7 +25,10 @@ from batches.services.core.audit import record_refusal
 from batches.services.core.route import granted_providers
 from batches.services.intake.idempotency import note_read, note_use
 from batches.services.policy.emergency_stop import seen_by, seen_in, stops_in_force
+from batches.services.telemetry import log_context
 from providers.models import Provider
+
+M = TypeVar("M", bound=Model)
 
 
 class ConsoleSession(SessionAuthentication):
@@ -84,6 +87,10 @@ class KeyCaller:
         if slug not in (None, self.key.project.slug):
             raise InvalidValue(f"Invalid value for 'project': this key belongs to {self.key.project.slug}.", param="project")
         return self.key.project
+
+    def within(self, rows: QuerySet[M], *, right: Right = Right.READ) -> QuerySet[M]:  # noqa: ARG002 - a key has every right
+        """The rows of the projects in which the caller has the right, of a table with the column `project`."""
+        return rows.filter(project=self.key.project)
 
     def batches(self) -> BatchQuerySet:
         return Batch.objects.visible(project=self.key.project)
@@ -154,6 +161,9 @@ class UserCaller:
             raise InvalidValue(f"Invalid value for 'project': there is no project {slug[:100]!r}.", param="project")
         return project
 
+    def within(self, rows: QuerySet[M], *, right: Right = Right.READ) -> QuerySet[M]:
+        return self.access.within(rows, right=right)
+
     def batches(self) -> BatchQuerySet:
         return self.access.batches()
 
@@ -199,6 +209,7 @@ def find_batch(caller: Caller, text: str, *, right: Right, act: str) -> Batch:
     batch = named.filter(pk=key).first() if key else None
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
+    log_context.note(**{log_context.BATCH: str(batch)})
     caller.require(right, batch.project, act=act, target=batch)
     caller.note_use([batch])
     return batch

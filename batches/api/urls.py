@@ -7,6 +7,9 @@ from batches.api.calls.acts import Acts
 from batches.api.calls.batches import Batches
 from batches.api.calls.bounds import Quotas, Stops
 from batches.api.calls.contents import BatchContents
+from batches.api.calls.data.erasures import Erasures
+from batches.api.calls.data.legal_holds import LegalHolds
+from batches.api.calls.data.retention import DiskUse, Retention
 from batches.api.calls.files import Files
 from batches.api.calls.groups import ErrorGroups
 from batches.api.calls.lineage import LineageView
@@ -14,6 +17,8 @@ from batches.api.calls.models import Models
 from batches.api.calls.provider_jobs import ProviderJobs
 from batches.api.calls.providers import Providers
 from batches.api.calls.search import Search
+from batches.api.calls.webhooks.deliveries import WebhookDeliveries, WebhookEventTypes
+from batches.api.calls.webhooks.endpoints import WebhookEndpoints
 from batches.api.errors import render_error
 from batches.api.fields.batch import batch_object
 from batches.api.openapi.docs import docs_page
@@ -65,6 +70,13 @@ urlpatterns = [
     path("v1/files", Files.as_view({"get": "list", "post": "create"})),
     path("v1/files/<str:file_id>", Files.as_view({"get": "retrieve", "delete": "destroy"})),
     path("v1/files/<str:file_id>/content", Files.as_view({"get": "content"})),
+    path("v1/retention", Retention.as_view({"get": "retrieve", "patch": "change"})),
+    path("v1/disk_use", DiskUse.as_view({"get": "retrieve"})),
+    path("v1/legal_holds", LegalHolds.as_view({"get": "list", "post": "place"})),
+    path("v1/legal_holds/<str:hold_id>", LegalHolds.as_view({"get": "retrieve"})),
+    path("v1/legal_holds/<str:hold_id>/release", LegalHolds.as_view({"post": "release"})),
+    path("v1/erasures", Erasures.as_view({"get": "list", "post": "create"})),
+    path("v1/erasures/<str:erasure_id>", Erasures.as_view({"get": "retrieve"})),
     path("v1/models", Models.as_view({"get": "list"})),
     path("v1/models/<path:name>", Models.as_view({"get": "retrieve"})),
     path("v1/quotas", Quotas.as_view({"get": "retrieve"})),
@@ -74,6 +86,23 @@ urlpatterns = [
     path("v1/providers/<str:name>/resume", Providers.as_view({"post": "resume"})),
     path("v1/search", Search.as_view({"get": "list"})),
     path("v1/stops", Stops.as_view({"get": "list"})),
+    path("v1/webhook_event_types", WebhookEventTypes.as_view({"get": "list"})),
+    path("v1/webhook_endpoints", WebhookEndpoints.as_view({"get": "list", "post": "add"})),
+    path(
+        "v1/webhook_endpoints/<str:endpoint_id>",
+        WebhookEndpoints.as_view({"get": "retrieve", "patch": "change", "delete": "remove"}),
+    ),
+    path("v1/webhook_endpoints/<str:endpoint_id>/rotate_secret", WebhookEndpoints.as_view({"post": "rotate"})),
+    path("v1/webhook_endpoints/<str:endpoint_id>/test", WebhookEndpoints.as_view({"post": "test"})),
+    path("v1/webhook_endpoints/<str:endpoint_id>/deliveries", WebhookDeliveries.as_view({"get": "list"})),
+    path(
+        "v1/webhook_endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>",
+        WebhookDeliveries.as_view({"get": "retrieve"}),
+    ),
+    path(
+        "v1/webhook_endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>/redeliver",
+        WebhookDeliveries.as_view({"post": "redeliver"}),
+    ),
     path("schema", openapi_document, name="schema"),
     path("docs", RedirectView.as_view(pattern_name="api:docs")),
     path("docs/", docs_page, name="docs"),

@@ -24,11 +24,23 @@ from batches.console.pages.batches.downloads import download_file, export_batch,
 from batches.console.pages.batches.ended_batches import ended_batches
 from batches.console.pages.batches.object_page import object_page
 from batches.console.pages.batches.views_saved import edit_view, new_view, saved_view, saved_views
+from batches.console.pages.data.erasures import erasure_page, new_erasure
+from batches.console.pages.data.kept_data import kept_data, project_data
+from batches.console.pages.data.legal_holds import new_hold, release_legal_hold
 from batches.console.pages.jobs.job_acts import JOB_ACTS, act_on_job, look_at_job, resolve_incident
 from batches.console.pages.jobs.job_export import export_jobs
 from batches.console.pages.jobs.job_list import job_list
 from batches.console.pages.jobs.job_page import job_page
 from batches.console.pages.jobs.many_jobs import act_on_jobs
+from batches.console.pages.notices.subscription_pages import (
+    change_subscription,
+    new_subscription,
+    notices,
+    remove_subscription,
+    subscription_page,
+    switch_subscription,
+    test_subscription,
+)
 from batches.console.pages.outcomes.compare_batches import compare_batches, compare_objects
 from batches.console.pages.outcomes.compare_ticked import compare_ticked, export_compared
 from batches.console.pages.outcomes.error_group import error_group, mark_error_group
@@ -39,6 +51,18 @@ from batches.console.pages.portal.emergency_stops import emergency_stops, end_em
 from batches.console.pages.portal.overview import home, overview
 from batches.console.pages.portal.providers import check_provider, provider_list, provider_page, resume_provider
 from batches.console.pages.portal.search_page import search_page
+from batches.console.pages.webhooks.delivery_page import delivery_page, send_again
+from batches.console.pages.webhooks.endpoint_acts import (
+    change_endpoint,
+    new_endpoint,
+    remove_endpoint,
+    rotate_secret,
+    switch_endpoint,
+    test_endpoint,
+    webhook_callbacks,
+)
+from batches.console.pages.webhooks.endpoint_list import endpoint_list
+from batches.console.pages.webhooks.endpoint_page import endpoint_page
 from batches.rules import fingerprints, identifiers
 
 
@@ -126,10 +150,36 @@ urlpatterns = [
     path("keys/new/", new_api_key, name="new_api_key"),
     path("keys/<uuid:key_id>/", api_key, name="api_key"),
     path("keys/<uuid:key_id>/revoke/", revoke_api_key, name="revoke_api_key"),
+    path("webhooks/", endpoint_list, name="webhooks"),
+    path("webhooks/new/", new_endpoint, name="new_webhook"),
+    path("webhooks/callbacks/", webhook_callbacks, name="webhook_callbacks"),
+    path("webhooks/<uuid:endpoint_id>/", endpoint_page, name="webhook"),
+    path("webhooks/<uuid:endpoint_id>/change/", change_endpoint, name="change_webhook"),
+    path("webhooks/<uuid:endpoint_id>/rotate/", rotate_secret, name="rotate_webhook"),
+    path("webhooks/<uuid:endpoint_id>/test/", test_endpoint, name="test_webhook"),
+    path("webhooks/<uuid:endpoint_id>/enable/", switch_endpoint, {"enabled": True}, name="enable_webhook"),
+    path("webhooks/<uuid:endpoint_id>/disable/", switch_endpoint, {"enabled": False}, name="disable_webhook"),
+    path("webhooks/<uuid:endpoint_id>/remove/", remove_endpoint, name="remove_webhook"),
+    path("webhooks/deliveries/<uuid:delivery_id>/", delivery_page, name="webhook_delivery"),
+    path("webhooks/deliveries/<uuid:delivery_id>/send/", send_again, name="redeliver_webhook"),
+    path("account/notices/", notices, name="notices"),
+    path("account/notices/new/", new_subscription, name="new_subscription"),
+    path("account/notices/<uuid:subscription_id>/", subscription_page, name="subscription"),
+    path("account/notices/<uuid:subscription_id>/change/", change_subscription, name="change_subscription"),
+    path("account/notices/<uuid:subscription_id>/test/", test_subscription, name="test_subscription"),
+    path("account/notices/<uuid:subscription_id>/pause/", switch_subscription, {"enabled": False}, name="pause_subscription"),
+    path("account/notices/<uuid:subscription_id>/resume/", switch_subscription, {"enabled": True}, name="resume_subscription"),
+    path("account/notices/<uuid:subscription_id>/remove/", remove_subscription, name="remove_subscription"),
     path("audit/", audit_log, name="audit_log"),
     path("audit/export.csv", export_audit, {"form": "csv"}, name="export_audit"),
     path("audit/export.jsonl", export_audit, {"form": "jsonl"}, name="export_audit_jsonl"),
     path("delegation/", delegation, name="delegation"),
+    path("data/", kept_data, name="kept_data"),
+    path("data/<slug:project>/", project_data, name="project_data"),
+    path("data/<slug:project>/hold/", new_hold, name="new_hold"),
+    path("data/<slug:project>/erase/", new_erasure, name="new_erasure"),
+    path("data/holds/<uuid:hold_id>/release/", release_legal_hold, name="release_hold"),
+    path("data/erasures/<uuid:erasure_id>/", erasure_page, name="erasure"),
     path("stops/", emergency_stops, name="emergency_stops"),
     path("stops/new/", new_stop, name="new_stop"),
     path("stops/<uuid:stop_id>/end/", end_emergency_stop, name="end_stop"),

@@ -1,4 +1,4 @@
-"""Filters over batches, their objects and errors, shared by all lists, exports, APIs and bulk acts.
+"""Filters over batches, their objects and errors, jobs and deliveries, shared by all lists, exports, APIs and bulk acts.
 
 Filters know models, `services.core` and `services.standing`, and only read. Start with `batch`.
 """
@@ -11,6 +11,7 @@ from batches.filters.error_groups import ErrorGroupFilter
 from batches.filters.objects import BatchErrorFilter, BatchObjectFilter
 from batches.filters.provider_jobs import JOB_VIEWS, OLDER, ProviderJobFilter
 from batches.filters.strict import NOT, StrictFilterSet, is_negated, positive
+from batches.filters.webhook_deliveries import WebhookDeliveryFilter
 
 __all__ = [
     "CREATED",
@@ -29,6 +30,7 @@ __all__ = [
     "HasPair",
     "ProviderJobFilter",
     "StrictFilterSet",
+    "WebhookDeliveryFilter",
     "is_negated",
     "needs_attention",
     "positive",

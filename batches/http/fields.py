@@ -11,7 +11,10 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from batches.http.errors import InvalidType, InvalidValue, UnknownParameter
+from batches.models.webhook import WEBHOOK_URL_CHARS
+from batches.rules.errors import InvalidRequest
 from batches.rules.execution import Execution
+from batches.services.webhooks.receivers import require_receiver
 
 UNKNOWN = "unknown"  # the code of the problem "unknown parameter"
 METADATA_PAIRS = 16
@@ -56,11 +59,33 @@ class OneOf(serializers.ChoiceField):
         return word
 
 
+class Flag(serializers.BooleanField):
+    """A JSON boolean. No other value is converted to one."""
+
+    def to_internal_value(self, data: object) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("It must be true or false.", code="invalid")
+        return data
+
+
 class HowToRun(OneOf):
     """Who makes the calls of a batch; null or nothing leaves it to the project and the provider."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(Execution.values, required=False, allow_null=True, default=None, **options)
+
+
+class CallbackUrl(Text):
+    """The URL that is told of a batch's end; null or nothing for none. One that nothing may be sent to is refused."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=WEBHOOK_URL_CHARS, required=False, allow_null=True, default=None, **options)
+
+    def to_internal_value(self, data: object) -> str:
+        try:
+            return require_receiver(super().to_internal_value(data), param="callback_url")
+        except InvalidRequest as error:
+            raise serializers.ValidationError(error.message, code="url") from None
 
 
 class EndpointPath(Text):

@@ -29,6 +29,11 @@ class Mount:
     urlconf: str | None = None
     advice: str = ""  # advice for a client that asks for an unknown path; if empty, the base URLs are the advice
 
+    @property
+    def dialect(self) -> str:
+        """The name of the dialect: of the package that renders its errors, such as `openai`; the native API's is `api`."""
+        return self.render_error.__module__.rpartition(".")[0].rpartition(".")[2]
+
 
 MOST_SEGMENTS = 8  # the longest end of a path that is compared with the paths of dialects
 

@@ -24,17 +24,24 @@ class Page(Generic[Row]):
 
 
 def page_after(
-    listed: "QuerySet[Row]", known: "QuerySet[Row]", *, after: str | None, limit: int, order: str = "desc", name: str = "after"
+    listed: "QuerySet[Row]",
+    known: "QuerySet[Row]",
+    *,
+    after: str | None,
+    limit: int,
+    order: str = "desc",
+    name: str = "after",
+    column: str = "created_at",
 ) -> Page[Row]:
     """The rows of `listed` behind the row with id `after`, newest first (`order` asc: oldest first).
 
     The cursor may be any row of `known`, since a client may delete the last item of a page before it asks for the next page.
-    Raises InvalidValue for any other id. `name` is the dialect's name of the parameter.
+    Raises InvalidValue for any other id. `name` is the dialect's name of the parameter. `column` has the time of a row.
     """
     newest_first = order == "desc"
     if after is not None:
-        listed = listed.filter(_behind(known, after, newest_first=newest_first, name=name))
-    ordering = ("-created_at", "-id") if newest_first else ("created_at", "id")
+        listed = listed.filter(_behind(known, after, newest_first=newest_first, name=name, column=column))
+    ordering = (f"-{column}", "-id") if newest_first else (column, "id")
     rows = list(listed.order_by(*ordering)[: limit + 1])
     return Page(rows=rows[:limit], has_more=len(rows) > limit)
 
@@ -61,13 +68,13 @@ def page_beside(
     return Page(rows=page.rows[::-1], has_more=page.has_more)
 
 
-def _behind(known: "QuerySet[Any]", after: str, *, newest_first: bool, name: str) -> Q:
+def _behind(known: "QuerySet[Any]", after: str, *, newest_first: bool, name: str, column: str) -> Q:
     cursor = identifiers.parse(after)
-    row = known.filter(pk=cursor).values_list("created_at", "id").first() if cursor else None
+    row = known.filter(pk=cursor).values_list(column, "id").first() if cursor else None
     if row is None:
         raise InvalidValue(f"Invalid value for '{name}': nothing in this list has the id {after[:100]!r}.", param=name)
-    created_at, identifier = row
-    return behind("created_at", created_at, identifier, descending=newest_first)
+    then, identifier = row
+    return behind(column, then, identifier, descending=newest_first)
 
 
 def wrong_cursor(name: str = "cursor") -> InvalidValue:

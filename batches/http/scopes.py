@@ -41,6 +41,15 @@ NEEDS: Mapping[str, Mapping[str, Need]] = {
     "batches/*": {"GET": READ, "PATCH": OPERATE},
     "batches/*/cancel": {"POST": OPERATE},
     "batches/*/results": {"GET": READ},
+    # Webhooks. Reading needs more than the scope `read`, because the address of a receiver may contain its secret.
+    "webhook_event_types": {"GET": READ},
+    "webhook_endpoints": {"GET": OPERATE, "POST": OPERATE},
+    "webhook_endpoints/*": {"GET": OPERATE, "POST": OPERATE, "PATCH": OPERATE, "DELETE": OPERATE},
+    "webhook_endpoints/*/rotate_secret": {"POST": OPERATE},
+    "webhook_endpoints/*/test": {"POST": OPERATE},
+    "webhook_endpoints/*/deliveries": {"GET": OPERATE},
+    "webhook_endpoints/*/deliveries/*": {"GET": OPERATE},
+    "webhook_endpoints/*/deliveries/*/redeliver": {"POST": OPERATE},
     # Anthropic's
     "messages/batches": {"GET": READ, "POST": SUBMIT},
     "messages/batches/*": {"GET": READ, "DELETE": OPERATE},
@@ -85,6 +94,14 @@ NEEDS: Mapping[str, Mapping[str, Need]] = {
     "providers/*/check": {"POST": OPERATE},
     "providers/*/resume": {"POST": OPERATE},
     "search": {"GET": READ},
+    # Kept data. Reading legal holds and erasures needs more than the scope `read`, because of their reasons.
+    "retention": {"GET": READ, "PATCH": OPERATE},
+    "disk_use": {"GET": READ},
+    "legal_holds": {"GET": OPERATE, "POST": OPERATE},
+    "legal_holds/*": {"GET": OPERATE},
+    "legal_holds/*/release": {"POST": OPERATE},
+    "erasures": {"GET": OPERATE, "POST": OPERATE},
+    "erasures/*": {"GET": OPERATE},
     "stops": {"GET": READ},
 }
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.core.management.base import CommandError
 
+from batches.models import Project
 from providers.models import Provider
 
 
@@ -19,6 +20,15 @@ def provider_named(name: str) -> Provider:
     if provider is None:
         raise CommandError(f"There is no provider {name!r}; `provider list` shows the known ones.")
     return provider
+
+
+def project_named(slug: str) -> Project:
+    """The project of this slug. Raises CommandError."""
+    project = Project.objects.called(slug) if is_plain(slug) else None
+    if project is None:
+        known = ", ".join(Project.objects.values_list("slug", flat=True)) or "none"
+        raise CommandError(f"There is no project {slug!r}. Known: {known}.")
+    return project
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

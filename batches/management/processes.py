@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.conf import settings
+
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY = 0.2  # seconds
-GRACE_SECONDS = 30.0  # a process that does not stop within this time is killed
+MARGIN_SECONDS = 10.0  # on top of the longest time in which a process stops in order; then it is killed
 FIRST_PAUSE = 1.0  # the seconds before a process that died is started again; each further pause is twice as long, up to
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # after a process has lived so long, its next pause is the first one again
@@ -22,6 +24,16 @@ def end_with_parent() -> None:
     """Let the kernel stop this process (SIGTERM) when its parent dies. This works only on Linux; elsewhere it does nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def web_grace() -> float:
+    """The seconds that a web process has to stop: it drains, and its requests in progress end."""
+    return float(settings.DRAIN_SECONDS + settings.WEB_STOP_SECONDS + MARGIN_SECONDS)
+
+
+def worker_grace() -> float:
+    """The seconds that a worker has to stop: its calls in flight settle, and it gives its leases back."""
+    return float(settings.CANCEL_GRACE_SECONDS + MARGIN_SECONDS)
 
 
 @dataclass(slots=True)
@@ -64,9 +76,11 @@ class Child:
 class Supervisor:
     """Keeps processes running until SIGINT, SIGTERM or SIGHUP. A second signal kills them at once."""
 
-    def __init__(self, children: Sequence[Child], *, say: Callable[[str], object]) -> None:
+    def __init__(self, children: Sequence[Child], *, say: Callable[[str], object], grace: float) -> None:
+        """`grace` is the time in seconds that processes have to stop. One that takes longer is killed."""
         self.children = children
         self.say = say
+        self.grace = grace
         self.signals = 0
 
     def run(self) -> None:
@@ -98,12 +112,12 @@ class Supervisor:
         for child in self.children:
             if child.process is not None:
                 child.process.terminate()
-        deadline = time.monotonic() + GRACE_SECONDS
+        deadline = time.monotonic() + self.grace
         while running := [child for child in self.children if not child.has_ended()]:
             if time.monotonic() > deadline or self.signals > 1:
                 self.say("Killed, because it did not end in time: " + ", ".join(child.name for child in running))
                 for child in running:
                     child.signal_group(signal.SIGKILL)
-                deadline = time.monotonic() + GRACE_SECONDS
+                deadline = time.monotonic() + self.grace
                 self.signals = 1
             time.sleep(LOOK_EVERY / 4)

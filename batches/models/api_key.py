@@ -23,7 +23,10 @@ class Scope(models.TextChoices):
 
     SUBMIT = "submit", "Submit: upload inputs and create batches"
     READ = "read", "Read: see batches, results, files and models"
-    OPERATE = "operate", "Operate: cancel, pause, resume, retry, reroute, reprioritise and delete"
+    OPERATE = (
+        "operate",
+        "Operate: cancel, pause, resume, retry, reroute, reprioritise, delete, erase; manage webhooks, retention, holds",
+    )
 
 
 EVERY_SCOPE = " ".join(Scope.values)

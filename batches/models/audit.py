@@ -10,7 +10,7 @@ from batches.rules.states import Source
 
 
 class AuditEntry(models.Model):
-    """A record that is never changed and never deleted.
+    """A record that is never changed, except that an erasure takes a value out of its texts. Retention may remove it by age.
 
     `target` names what was acted on, for people; `target_id` for programs. `changes` has old and new values
     (`batches.rules.changes`); values of secrets are never in it.

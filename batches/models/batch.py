@@ -13,6 +13,7 @@ from batches.models.api_key import ApiKey
 from batches.models.counts import COUNT_FIELDS, Counted, Counts
 from batches.models.executed import Executed
 from batches.models.file import File
+from batches.models.kept import KEPT_INDEXES, Kept
 from batches.models.lease import Leased
 from batches.models.project import Project
 from batches.models.recovered import RECOVERY_INDEXES, Recovered
@@ -67,7 +68,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(project=project, deleted_at=None)
 
 
-class Batch(Counted, Recovered, Executed, Guarded, Leased):
+class Batch(Counted, Recovered, Executed, Guarded, Kept, Leased):
     """A batch. `status` is written by `services.core.transition` alone; the lease is for the control work on it.
 
     The counts here are frozen when the batch ends; until then they are the sum over its slices (`counts`), and `total`
@@ -125,6 +126,7 @@ class Batch(Counted, Recovered, Executed, Guarded, Leased):
     metadata = models.JSONField(null=True, blank=True)
     remark = models.CharField(max_length=REMARK_CHARS, blank=True)
     operation_name = models.CharField(max_length=200, blank=True)
+    callback_url = models.CharField(max_length=2000, blank=True, default="", db_default="", help_text="Told of its end.")
     extras = models.JSONField(null=True, blank=True, help_text="What it asks of its upstream beside the bodies.")
     created_by = models.CharField(max_length=200, blank=True)
     created_by_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.SET_NULL, related_name="batches")
@@ -144,12 +146,10 @@ class Batch(Counted, Recovered, Executed, Guarded, Leased):
     expired_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    archived_at = models.DateTimeField(null=True, blank=True)
     held_at_deadline = models.CharField(
         max_length=32, blank=True, default="", db_default="", help_text="The kind of failure that held its provider then."
     )
     deleted_at = models.DateTimeField(null=True, blank=True)
-    results_pruned_at = models.DateTimeField(null=True, blank=True, help_text="From then on, answers are read from its files.")
 
     error_count = models.PositiveIntegerField(default=0, help_text="Validation errors, also those that are not stored.")
     put_off_reason = models.CharField(
@@ -181,9 +181,7 @@ class Batch(Counted, Recovered, Executed, Guarded, Leased):
             ),
             models.Index(fields=["expires_at"], condition=Q(ended_at=None), name="batch_deadline"),
             models.Index(fields=["input_file"], name="batch_input_file"),
-            models.Index(
-                fields=["ended_at"], condition=Q(ended_at__isnull=False, results_pruned_at=None), name="batch_results_kept"
-            ),
+            *KEPT_INDEXES,
             *RECOVERY_INDEXES,
         ]
         constraints: ClassVar = [

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 from django.db import OperationalError, connection, models, transaction
@@ -204,6 +205,20 @@ def row_by_row() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def within(*, seconds: float) -> Iterator[None]:
+    """Let PostgreSQL refuse each statement of the block that takes longer. SQLite knows no such bound.
+
+    On PostgreSQL the block is a transaction.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(round(seconds * 1000))])
+        yield
+
+
 _SWITCHES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 _ROW_BY_ROW = "SELECT " + ", ".join(f"set_config('{name}', 'off', true)" for name in _SWITCHES)
 
@@ -216,6 +231,34 @@ def size_of(column: str) -> str:
 def apart() -> str:
     """The SQL word after `AS` of a WITH clause that is joined with many rows. PostgreSQL hashes it, SQLite uses its index."""
     return "MATERIALIZED" if connection.vendor == "postgresql" else "NOT MATERIALIZED"
+
+
+@contextmanager
+def alone(work: int) -> Iterator[bool]:
+    """Whether nobody else does this work meanwhile, which has a number of its own. The end of a killed process ends its claim.
+
+    On SQLite, only threads of this process are asked.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [work])
+            (is_ours,) = cursor.fetchone()
+            try:
+                yield is_ours
+            finally:
+                if is_ours:
+                    cursor.execute("SELECT pg_advisory_unlock(%s)", [work])
+        return
+    claim = _claims.setdefault(work, Lock())
+    is_ours = claim.acquire(blocking=False)
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            claim.release()
+
+
+_claims: dict[int, Lock] = {}
 
 
 def cursor() -> CursorWrapper:

@@ -13,7 +13,7 @@ from batches.models.batch import Batch
 class IdempotencyRecord(models.Model):
     """One create call: its key, its path, the digest of its body, its Idempotency-Key if any, and its batch.
 
-    `batch` is empty until the call has made it.
+    `batch` is empty until the call has made it. A call that makes something else, such as an erasure, has the id in `made_id`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -22,6 +22,7 @@ class IdempotencyRecord(models.Model):
     token = models.CharField(max_length=255, blank=True, help_text="The Idempotency-Key header.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of what tells the call from others.")
     batch = models.ForeignKey(Batch, null=True, on_delete=models.CASCADE, related_name="+")
+    made_id = models.UUIDField(null=True, help_text="What the call made, if it is no batch.")
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
@@ -32,3 +33,8 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.path} {self.token or self.digest[:12]}"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the call has made what it was to make."""
+        return self.batch_id is not None or self.made_id is not None

@@ -12,6 +12,7 @@ from batches.rules.states import ObjectStatus
 
 LAST_LINE = 2**31 - 1  # the greatest line number
 INVALID_LINE = "invalid_line"  # the kind of failure of an object that was never sent, because its line is invalid
+ERASED = "erased"  # in place of the kind of failure, of an object whose request was erased: it cannot be sent again
 
 
 def unnamed(line: int, pk: UUID) -> str:

@@ -10,7 +10,7 @@ from batches.rules.states import ObjectStatus
 
 
 class BatchResult(models.Model):
-    """The settled outcome of (batch, line, round). A row is inserted once, and never changed.
+    """The settled outcome of (batch, line, round). A row is inserted once, and changed by erasure alone.
 
     `body` is the upstream's answer as one line of JSON. It is empty if there was no answer; then `error_code` and
     `error_message` give the reason.

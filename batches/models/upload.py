@@ -39,7 +39,8 @@ class Upload(models.Model):
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         indexes: ClassVar = [
-            models.Index(fields=["project", "bytes"], condition=Q(status=UploadStatus.PENDING), name="upload_promised")
+            models.Index(fields=["project", "bytes"], condition=Q(status=UploadStatus.PENDING), name="upload_promised"),
+            models.Index(fields=["project", "created_at"], condition=~Q(status=UploadStatus.PENDING), name="upload_over"),
         ]
 
     def __str__(self) -> str:

@@ -38,4 +38,5 @@ def portal_secrets() -> Secrets:
     """The secrets that the settings hold."""
     urls = [url for url in (settings.DATABASE_URL, settings.REDIS_URL) if url]
     passwords = [unquote(password) for url in urls if (password := urlsplit(url).password)]
-    return Secrets(*urls, *passwords, settings.SECRET_KEY, *settings.CREDENTIAL_KEYS)
+    others = [text for text in (settings.OIDC_CLIENT_SECRET, settings.METRICS_TOKEN, settings.EMAIL_HOST_PASSWORD) if text]
+    return Secrets(*urls, *passwords, settings.SECRET_KEY, *settings.CREDENTIAL_KEYS, *others)

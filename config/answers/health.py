@@ -1,4 +1,8 @@
-"""The probes: `/healthz` (this process is alive) and `/readyz` (the portal can do its work, or it lacks something).
+"""The probes.
+
+* `/healthz`: this process is alive;
+* `/readyz/web`: this web server takes requests;
+* `/readyz`: the portal can do its work, or it lacks something.
 
 Probes are answered before all other middleware, since an orchestrator uses a numeric address and plain HTTP.
 """
@@ -26,6 +30,17 @@ PING_SECONDS = 2.0
 def alive(_request: HttpRequest) -> JsonResponse:
     """Answer that the process is alive. No database is asked: if it were, an outage of it would restart every web server."""
     return JsonResponse({"status": "alive"})
+
+
+@never_cache
+@require_safe
+def serving(_request: HttpRequest) -> JsonResponse:
+    """Answer that this web server takes requests. One that drains says so in `config.front.probes`.
+
+    Nothing else is asked, because a load balancer should send requests here while the database is away or no worker runs: the
+    portal answers them in the words of its clients.
+    """
+    return JsonResponse({"status": "ready"})
 
 
 @never_cache
@@ -118,7 +133,11 @@ def _counted(stops: list[EmergencyStop]) -> str:
 # The checks by name. Each returns `ok` or a few words about the fault. No result names a host, a user or a secret.
 CHECKS: dict[str, Callable[[], str]] = {"database": _database, "broker": _broker, "worker": _worker}
 
-PROBES: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {"/healthz": alive, "/readyz": ready}
+PROBES: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
+    "/healthz": alive,
+    "/readyz": ready,
+    "/readyz/web": serving,
+}
 
 
 class Probes:

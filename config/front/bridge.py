@@ -10,6 +10,7 @@ from batches.http.errors import RequestTimeout
 from batches.rules.errors import RateLimited, Unavailable
 from config.front.client_request import ClientRequest, Gone, Receive, Scope, Send, TooLate
 from config.front.exchange import PIECE, Application, Exchange, SmallFile
+from config.front.metrics import Metrics
 from config.front.probes import Probes, rendered
 from config.front.tenants import Tenants
 from config.front.threads import Threads
@@ -18,11 +19,12 @@ from config.front.threads import Threads
 class Bridge:
     """Answers requests by running a WSGI application in threads, which never wait for a stranger."""
 
-    def __init__(self, application: Application, *, threads: Threads, probes: Probes, each: int) -> None:
+    def __init__(self, application: Application, *, threads: Threads, probes: Probes, metrics: Metrics, each: int) -> None:
         """`each` is the number of requests that one client address may have in progress."""
         self._application = application
         self._threads = threads
         self._probes = probes
+        self._metrics = metrics
         self._tenants = Tenants()
         self._each = each
         self._in_progress: Counter[Hashable] = Counter()
@@ -32,14 +34,27 @@ class Bridge:
         if probe_answer := await self._probes.answer(scope["path"]):
             await _answer_probe(request, *probe_answer)
             return
+        began = request.loop.time()
+        try:
+            if not await self._metrics.answer(request):
+                await self._admit(request)
+        except Gone:
+            pass  # no answer can reach the client any more
+        finally:
+            self._metrics.note(request, began=began)
+
+    def close(self) -> None:
+        """Tell the database what was counted, when the server has stopped."""
+        self._metrics.close()
+
+    async def _admit(self, request: ClientRequest) -> None:
+        """Answer a request, unless its address has too many in progress."""
         if self._in_progress[request.address] >= self._each:
             await request.refuse(RateLimited("There are too many requests in progress from your address; try again."))
             return
         self._in_progress[request.address] += 1
         try:
             await self._answer(request)
-        except Gone:
-            pass  # no answer can reach the client any more
         except TooLate:
             await request.refuse(RequestTimeout())
         except Unavailable:

@@ -7,6 +7,7 @@ from typing import Any
 from batches.http.callers.senders import client_address, counted_as
 from batches.rules.errors import PortalError
 from config.front.connection import EXTENSION, Connection
+from config.front.drain import draining
 from config.front.refusals import refusal
 
 Scope = dict[str, Any]
@@ -14,6 +15,8 @@ Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+
+CLOSE = (b"connection", b"close")  # the header that ends the connection after the answer
 
 
 class Gone(ConnectionError):
@@ -39,6 +42,8 @@ class ClientRequest:
         peer = scope["client"][0] if scope["client"] else ""
         self.address = counted_as(client_address(peer, self.headers.get(b"x-forwarded-for", b"").decode("latin-1")))
         self.client: Hashable = self.address  # the client that the request counts for when threads are shared
+        self.status: int | None = None  # of the answer, once it was begun
+        self.answered_at: float | None = None  # when that was, by the event loop's clock
         self._receive = receive
         self._send = send
 
@@ -60,17 +65,17 @@ class ClientRequest:
         """Send a whole answer."""
         if self.scope["method"] != "HEAD" and not any(name == b"content-length" for name, _ in headers):
             headers = [*headers, (b"content-length", str(len(content)).encode())]
-        await self._put({"type": "http.response.start", "status": status, "headers": headers})
+        await self._start(status, headers)
         await self._put({"type": "http.response.body", "body": content})
 
     async def refuse(self, error: PortalError) -> None:
         """Answer with an error, and end the connection, since a body may still be on its way."""
         headers, content = refusal(error, path=self.scope["path"], headers=self.headers)
-        await self.answer(error.status, [*headers, (b"connection", b"close")], content)
+        await self.answer(error.status, [*headers, CLOSE], content)
 
     async def begin(self, status: int, headers: Headers, piece: bytes) -> None:
         """Begin an answer that is sent in pieces."""
-        await self._put({"type": "http.response.start", "status": status, "headers": headers})
+        await self._start(status, headers)
         await self.go_on(piece)
 
     async def go_on(self, piece: bytes) -> None:
@@ -81,10 +86,18 @@ class ClientRequest:
         """End an answer that was sent in pieces."""
         await self._put({"type": "http.response.body"})
 
+    async def _start(self, status: int, headers: Headers) -> None:
+        """Send the head of an answer. While the process drains, the connection ends after the answer."""
+        if draining.is_set() and CLOSE not in headers:
+            headers = [*headers, CLOSE]
+        await self._put({"type": "http.response.start", "status": status, "headers": headers})
+
     async def _put(self, message: Message) -> None:
         """Send a message to the client. Raises Gone if the connection is lost, or is dropped meanwhile."""
         if self.is_over:
             raise Gone
+        if message["type"] == "http.response.start":
+            self.status, self.answered_at = message["status"], self.loop.time()
         try:
             await self._send(message)
         except RuntimeError as error:

@@ -11,7 +11,9 @@ from urllib.parse import unquote_to_bytes
 from django.db import close_old_connections
 
 from batches.http.callers.senders import is_known
+from batches.http.request_ids import request_id_of
 from batches.rules.errors import Unavailable
+from batches.services.telemetry import log_context
 from config.front.client_request import ClientRequest, Gone, Headers, Scope, Stranger
 from config.front.threads import NoRoom, Threads
 
@@ -70,7 +72,8 @@ class Exchange:
             if self._request.is_over:
                 raise Gone
             self.environ = environ_of(self._request.scope, self._body)
-            rest = self._made(application(self.environ, self._start))
+            with log_context.bound(**{log_context.REQUEST: request_id_of(self.environ)}):
+                rest = self._made(application(self.environ, self._start))
         except Exception as error:  # noqa: BLE001 - the thread goes on
             self._pass_on(self.rest.set_exception, error)
         else:

@@ -1,4 +1,4 @@
-"""The probes `/healthz` and `/readyz`. They are answered without Django's threads, even if all of these are busy."""
+"""The probes of `config.answers.health`. They are answered without Django's threads, even if all of these are busy."""
 
 import asyncio
 import json
@@ -7,12 +7,19 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
+from config.front.drain import draining
+
 PATIENCE_SECONDS = 2.0  # if the checks take longer, the portal counts as not ready
 FRESH_SECONDS = 1.0  # a good result answers all probes within so many seconds
 
 ProbeAnswer = tuple[HTTPStatus, Mapping[str, object]]
 
 ALIVE: ProbeAnswer = HTTPStatus.OK, {"status": "alive"}
+SERVING: ProbeAnswer = HTTPStatus.OK, {"status": "ready"}
+STOPPING: ProbeAnswer = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    {"status": "not ready", "checks": {"web": "this web server is stopping"}},
+)
 
 
 class Probes:
@@ -26,9 +33,14 @@ class Probes:
 
     async def answer(self, path: str) -> ProbeAnswer | None:
         """The status and the document for a path; None if the path is no probe."""
-        if path == "/healthz":
-            return ALIVE
-        return await self._in_time() if path == "/readyz" else None
+        match path:
+            case "/healthz":
+                return ALIVE
+            case "/readyz/web":
+                return STOPPING if draining.is_set() else SERVING
+            case "/readyz":
+                return STOPPING if draining.is_set() else await self._in_time()
+        return None
 
     async def _in_time(self) -> ProbeAnswer:
         try:

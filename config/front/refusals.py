@@ -1,6 +1,5 @@
 """Error answers that need no thread, in the format of the dialect that the client speaks."""
 
-import uuid
 from collections.abc import Mapping
 
 from django.urls import get_resolver
@@ -8,6 +7,7 @@ from django.utils.datastructures import CaseInsensitiveMapping
 
 from batches.http import errors, mounts
 from batches.http.rendering import encode
+from batches.http.request_ids import new_id
 from batches.rules.errors import PortalError
 
 Headers = list[tuple[bytes, bytes]]
@@ -17,7 +17,7 @@ def refusal(error: PortalError, *, path: str, headers: Mapping[bytes, bytes]) ->
     """The headers and the body of the answer to an error."""
     get_resolver().url_patterns  # noqa: B018 - loading the URLs mounts the dialects, if no request has done so yet
     by_name = CaseInsensitiveMapping({name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()})
-    identifier = f"req_{uuid.uuid4().hex}"
+    identifier = new_id(given=by_name.get("x-request-id", ""))
     if mount := mounts.owner(path, by_name):
         kind, body = "application/json", encode(mount.render_error(error, identifier))
     else:

@@ -9,7 +9,10 @@ The portal runs in one of two ways:
 from config.settings.engine import *
 from config.settings.intake import *
 from config.settings.logs import *
+from config.settings.metrics import *
+from config.settings.notices import *
 from config.settings.people import *
 from config.settings.release import *
 from config.settings.storage import *
 from config.settings.web import *
+from config.settings.webhooks import *

@@ -10,6 +10,7 @@ SLICE_LINES = knob("SLICE_LINES", whole(1, 5000), 250)  # the lines of one slice
 SLICE_BYTES = knob("SLICE_BYTES", whole(1), 4 * 1024**2)  # the most bytes of one slice
 EXECUTORS = knob("EXECUTORS", whole(1), 1 if EMBEDDED else 2)  # executors that run at once, over all workers
 EXECUTOR_SLOTS = EXECUTORS + 1  # threads of one worker: the next executor begins while the last one finishes its requests
+LOOP_SLOTS = 3  # threads of a worker with a delegator, a deliverer, and room for messages that find the two running
 EXECUTOR_CONCURRENCY = knob("EXECUTOR_CONCURRENCY", whole(1), 256)  # requests in flight in one executor
 EXECUTOR_BUFFER_BYTES = knob("EXECUTOR_BUFFER_BYTES", whole(1), 32 * 1024**2)  # requests and responses in one executor
 EXECUTOR_ANSWER_BYTES = knob("EXECUTOR_ANSWER_BYTES", whole(1), 64 * 1024**2)  # answers being read or not recorded yet
@@ -66,6 +67,7 @@ CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_ROUTES = {
     "batches.engine.execute": {"queue": "execute"},
     "batches.engine.delegate": {"queue": "delegate"},
+    "batches.engine.notify": {"queue": "notify"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -84,6 +86,7 @@ CELERY_BEAT_SCHEDULE = {
     "assess": {"task": "batches.engine.assess", "schedule": 5.0, "options": {"expires": 5}},
     "prove": {"task": "batches.engine.prove", "schedule": 60.0, "options": {"expires": 60}},
     "prune": {"task": "batches.engine.prune", "schedule": 300.0, "options": {"expires": 300}},
+    "sweep": {"task": "batches.engine.sweep", "schedule": 10.0, "options": {"expires": 10}},
 }
 CELERY_BEAT_SCHEDULER = "config.backends.beat.Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5

@@ -1,6 +1,6 @@
 """Settings of intake: limits for clients, lifetimes of files and rows, and quotas of projects."""
 
-from config.knobs import knob, seconds, whole
+from config.knobs import bounds, knob, seconds, whole
 
 # --- Limits of what clients may send -----------------------------------------------------------------------------------
 
@@ -28,6 +28,19 @@ BATCH_RETENTION_DAYS = knob("BATCH_RETENTION_DAYS", whole(1), None)  # later, an
 MINUTE_RETENTION_DAYS = knob("MINUTE_RETENTION_DAYS", whole(1), 30)  # counts by minute, for charts
 ERROR_HOUR_RETENTION_DAYS = knob("ERROR_HOUR_RETENTION_DAYS", whole(30), 90)  # counts of error groups by hour
 BULK_OPERATION_RETENTION_DAYS = knob("BULK_OPERATION_RETENTION_DAYS", whole(1), 90)  # ended operations, with their outcomes
+BODIES_RETENTION_DAYS = knob("BODIES_RETENTION_DAYS", whole(1), None)  # later, requests and answers of an ended batch go
+EVENT_RETENTION_DAYS = knob("EVENT_RETENTION_DAYS", whole(1), None)  # later, the timeline of an ended batch is removed
+AUDIT_RETENTION_DAYS = knob("AUDIT_RETENTION_DAYS", whole(1), None)  # later, an audit entry is removed
+UPLOAD_RETENTION_DAYS = knob("UPLOAD_RETENTION_DAYS", whole(1), 90)  # later, the record of an upload that is over is removed
+_AUDIT_FOR_90_DAYS: dict[str, tuple[int, int | None]] = {"audit": (90, None)}
+RETENTION_BOUNDS = knob(  # the days that a project may set, by kind; everything else is from 1 day on
+    "RETENTION_BOUNDS",
+    bounds("bodies", "files", "results", "batches", "events", "audit", "uploads", "deliveries"),
+    _AUDIT_FOR_90_DAYS,
+)
+PRUNE_ROWS = knob("PRUNE_ROWS", whole(100), 2000)  # rows that one statement of retention deletes at most
+PRUNE_SECONDS = knob("PRUNE_SECONDS", seconds, 8.0)  # how long one turn of deleting rows lasts; there is one every 10 s
+PRUNE_PAUSE = knob("PRUNE_PAUSE", seconds, 2.0)  # the pause after each piece, in times of what the piece took
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
 
 # --- How much of the API one key and one project may use; 0: no limit ---------------------------------------------------

@@ -66,7 +66,7 @@ REQUIRE_SECOND_FACTOR = knob("REQUIRE_SECOND_FACTOR", word("nobody", "staff", "e
 MFA_ADAPTER = "batches.console.account.adapters.SecondFactorAdapter"
 MFA_TOTP_ISSUER = "Batchyard"
 MFA_TOTP_TOLERANCE = 1  # the clock of a person's device may be wrong by half a minute
-MFA_ALLOW_UNVERIFIED_EMAIL = True  # the portal sends no e-mail
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # the portal verifies no address
 
 # --- OpenID Connect ----------------------------------------------------------------------------------------------------
 

@@ -99,6 +99,7 @@ WEB_DATABASE_CONNECTIONS = knob("WEB_DATABASE_CONNECTIONS", whole(1), 48)  # of 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 S3_BUCKET = os.environ.get("S3_BUCKET", "").strip()
+S3_ENDPOINT_URL = os.environ.get("S3_ENDPOINT_URL", "").strip() or None  # of the file storage, and of backups
 MEDIA_ROOT = DATA_DIR / "files"
 FILE_UPLOAD_PERMISSIONS = 0o600  # by default, Django lets everybody read uploaded files
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
@@ -107,7 +108,7 @@ if S3_BUCKET:
 
     _file_storage: dict[str, Any] = {
         "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": s3.options(bucket=S3_BUCKET, endpoint_url=os.environ.get("S3_ENDPOINT_URL") or None),
+        "OPTIONS": s3.options(bucket=S3_BUCKET, endpoint_url=S3_ENDPOINT_URL),
     }
 else:
     _file_storage = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
@@ -132,7 +133,7 @@ for _key in CREDENTIAL_KEYS:
 # The variables that providers may name; each may end in *. A person who configures a provider can send its credential to any
 # address, so the portal's own secrets must not be among them.
 CREDENTIAL_VARIABLES = knob("CREDENTIAL_VARIABLES", variables, ["BATCHYARD_CREDENTIAL_*"])
-for _name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "OPERATOR_PASSWORD"):
+for _name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "OPERATOR_PASSWORD", "METRICS_TOKEN", "EMAIL_URL"):
     if any(_name.startswith(_listed[:-1]) if _listed.endswith("*") else _name == _listed for _listed in CREDENTIAL_VARIABLES):
         raise ImproperlyConfigured(f"CREDENTIAL_VARIABLES must not let providers name {_name}, which is the portal's own.")
 CREDENTIALS_DIR = knob("CREDENTIALS_DIR", Path, None)  # a folder of files, each with one credential

@@ -1,13 +1,14 @@
 """Settings of HTTP: addresses, limits for clients, TLS, and Django's web part."""
 
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.knobs import flag, gone, is_loopback, knob, names, origin, seconds, whole
-from config.settings.storage import BASE_DIR, DATA_DIR, FILE_UPLOAD_FOLDER
+from config.settings.storage import BASE_DIR, DATA_DIR, EMBEDDED, FILE_UPLOAD_FOLDER
 
 HOST = knob("HOST", str, "127.0.0.1")
 PORT = knob("PORT", whole(1, 65535), 8000)
@@ -19,6 +20,8 @@ CLIENT_BODY_SECONDS = knob("CLIENT_BODY_SECONDS", seconds, 3600.0)  # the longes
 CLIENT_BYTES_PER_SECOND = knob("CLIENT_BYTES_PER_SECOND", whole(1), 1024)  # the least pace of a client that sends or reads
 CLIENT_PACE_SECONDS = knob("CLIENT_PACE_SECONDS", seconds, 10.0)  # the interval over which the pace is measured
 KEEP_ALIVE_SECONDS = knob("KEEP_ALIVE_SECONDS", whole(1), 30)  # the longest wait of a connection for its next request
+DRAIN_SECONDS = knob("DRAIN_SECONDS", whole(0, 600), 0 if EMBEDDED else 3)  # goes on serving after SIGTERM, but is not ready
+WEB_STOP_SECONDS = knob("WEB_STOP_SECONDS", whole(1, 3600), 20)  # then requests in progress have so long to end
 
 # --- Behind TLS: one knob --------------------------------------------------------------------------------------------------
 
@@ -89,6 +92,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.answers.health.Probes",
+    "config.answers.metrics.Metrics",
     "config.answers.caching.PrivateAnswers",
     "config.answers.compression.CompressPages",
     "batches.dialects.middleware.DialectErrors",
@@ -128,7 +132,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = knob("STATIC_ROOT", Path, None) or DATA_DIR / "static"  # `collectstatic` writes it, and the web server reads it
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

@@ -152,7 +152,7 @@ def opened(secret: bytes) -> str:
     try:
         return _cipher().decrypt(secret).decode()
     except InvalidToken:
-        raise CredentialUnavailable("A former credential is encrypted under a key that CREDENTIAL_KEYS does not hold.") from None
+        raise CredentialUnavailable("A secret is encrypted under a key that CREDENTIAL_KEYS does not hold.") from None
 
 
 def sealed_credential(secret: str) -> bytes:
@@ -165,7 +165,7 @@ def resealed(secret: bytes) -> bytes:
     try:
         return _cipher().rotate(secret)
     except InvalidToken:
-        raise CredentialUnavailable("A former credential is encrypted under a key that CREDENTIAL_KEYS does not hold.") from None
+        raise CredentialUnavailable("A secret is encrypted under a key that CREDENTIAL_KEYS does not hold.") from None
 
 
 def _cipher() -> MultiFernet:

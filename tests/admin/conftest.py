@@ -1,6 +1,7 @@
 """The admin's cast: one row of everything, and people who look at it."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -22,15 +23,21 @@ from batches.models import (
     BulkOperation,
     ClaimedFlags,
     EmergencyStop,
+    Erasure,
     ErrorGroup,
     ErrorGroupHour,
     IdempotencyRecord,
+    Leftover,
+    LegalHold,
     Membership,
+    MetricTotal,
+    ProcessReport,
     Project,
     ProviderGrant,
     ProviderHealth,
     ProviderJob,
     ProviderJobIncident,
+    RetentionPolicy,
     Role,
     SavedView,
     Upload,
@@ -41,6 +48,8 @@ from batches.services.core.audit import record_act
 from providers.models import Provider, ProviderModel
 from tests.cast import TESTER
 from tests.console.conftest import MakeBatch, SignIn, console, count_queries, make_batch, member
+from tests.notices import make_notice, make_subscription
+from tests.webhooks import make_delivery, make_endpoint
 
 __all__ = ["MakeBatch", "SignIn", "console", "count_queries", "make_batch", "member"]
 
@@ -98,6 +107,8 @@ class Furnish:
             owner=person, actor="user x", source="console", act=BulkAct.CANCEL, reason="r", created_before=now, created_at=now
         )
         BulkItem.objects.create(operation=operation, batch=batch)
+        make_delivery(make_endpoint(project, secret_hint="shh!"), batch=batch, answer="a-secret-of-theirs")
+        make_notice(make_subscription(person, url=f"https://chat.example/a-secret-of-theirs/{number}"), batch=batch)
         SavedView.objects.create(owner=person, name=f"view {number}", slug=f"view-{number}")
         upload = Upload.objects.create(
             project=project,
@@ -111,12 +122,18 @@ class Furnish:
         UploadPart.objects.create(upload=upload, bytes=1, content="x", created_at=now)
         ClaimedFlags.objects.create(user=person, is_staff=True)
         Worker.objects.create(role="control", name="host", started_at=now, seen_at=now)
+        ProcessReport.objects.create(process=f"p-{number}", name="host", role="control", seen_at=now)
+        MetricTotal.objects.create(name="batchyard_http_requests_total", labels=f'["{number}"]', total=1.0)
         other = Provider(name=f"up-{number}", adapter="openai", base_url="https://host/v1", options={})
         other.set_credential("sk-never-shown")
         other.save()
         ProviderModel.objects.create(provider=other, name="m")
         ProviderGrant.objects.create(project=project, provider=other)
         ProviderHealth.objects.create(provider=other, concurrency=1, updated_at=now)
+        RetentionPolicy.objects.get_or_create(project=project, kind="bodies", defaults={"days": 9, "set_by": "x", "set_at": now})
+        LegalHold.objects.create(project=project, batch=batch, reason="r", placed_by="user x", placed_at=now)
+        Leftover.objects.create(batch_id=uuid4(), project=project, part="results", created_at=now)
+        Erasure.objects.create(project=project, kind="custom_id", salt="s", digest="d", reason="r", asked_by="x", asked_at=now)
         record_act("revoke_key", actor=TESTER, now=now, target=key, project=project)
         assert AuditEntry.objects.exists()
         return batch

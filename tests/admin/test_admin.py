@@ -19,8 +19,10 @@ from tests.matrix import every
 TABLES = [model for model in admin.site._registry if model._meta.app_label in ("batches", "providers", "auth")]
 OURS = [model for label in ("batches", "providers") for model in apps.get_app_config(label).get_models()]
 KEPT_BY_HAND = {"project", "membership", "apikey", "accounttoken", "provider", "user", "emergencystop"}
-PORTALS_OWN = {"provider", "providermodel", "providerhealth", "user", "savedview", "claimedflags", "worker"}
+PORTALS_OWN = {"provider", "providermodel", "providerhealth", "user", "savedview", "claimedflags", "worker", "processreport"}
+PORTALS_OWN |= {"metrictotal", "subscription", "notice"}
 ADMINS = {"apikey", "accounttoken", "membership", "auditentry", "emergencystop"}  # of a project
+ADMINS |= {"retentionpolicy", "legalhold", "erasure"}
 SECRETS = ("sk-never-shown", "a-secret-of-theirs", "pbkdf2", "md5$", "gAAAA")
 
 
@@ -32,6 +34,7 @@ def test_every_model_is_registered() -> None:
     assert [name(model) for model in OURS if not admin.site.is_registered(model)] == []
 
 
+@pytest.mark.alike
 def test_every_table_is_listed_and_searched_without_growing_queries(
     console: Client, furnish: Furnish, count_queries: Callable[[Callable[[], object]], int]
 ) -> None:
@@ -63,6 +66,7 @@ def test_every_row_has_a_page_and_no_page_shows_a_secret(console: Client, furnis
             assert scripted not in page
 
 
+@pytest.mark.alike
 @every("model", [model for model in TABLES if name(model) not in KEPT_BY_HAND], ids=name)
 def test_what_the_engine_writes_is_read_only(console: Client, furnish: Furnish, model: type[Model]) -> None:
     furnish()

@@ -17,9 +17,10 @@ from batches.services.core.access import Right, least_role
 from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.console.conftest import MakeBatch
-from tests.console.test_access import job_of
+from tests.console.named_rows import erasure_of, hold_of, job_of
 from tests.dialects.openai.conftest import Answer
 from tests.matrix import every
+from tests.webhooks import delivery_of, endpoint_of
 
 OF_A_BATCH = ["", "/objects", "/objects/1", "/results", "/errors", "/error-groups", "/events"]
 WRITING = [("POST", "batches"), ("POST", "batches/x/cancel"), ("POST", "files"), ("DELETE", "files/x")]
@@ -67,14 +68,21 @@ class Route:
     right: Right
 
     def call(self, caller: Native, batch: Batch) -> Answer:
-        values = {"batch_id": batch, "line": 1, "file_id": batch.input_file, "name": "simulator", "fingerprint": GROUP}
-        values["job_id"] = job_of(batch).pk
+        values: dict[str, Any] = {
+            "batch_id": batch,
+            "line": 1,
+            "file_id": batch.input_file,
+            "name": "simulator",
+            "fingerprint": GROUP,
+        }
+        values |= {"job_id": job_of(batch).pk, "endpoint_id": endpoint_of(batch.project), "delivery_id": delivery_of(batch).pk}
+        values |= {"hold_id": hold_of(batch).pk, "erasure_id": erasure_of(batch)}
         body: dict[str, Any] = {}
         if self.method != "GET":
             body = {"data": BODIES.get((self.method, self.path), b""), "content_type": "application/json"}
         if self.path == "files" and self.method == "POST":
             return caller.upload(project="acme")
-        query = "?project=acme" if self.path == "quotas" else ""
+        query = "?project=acme" if self.path in ("quotas", "retention", "disk_use") else ""
         return caller.call(self.method, self.path.format(**values) + query, **body)
 
 
@@ -99,6 +107,11 @@ BODIES = {
     ("POST", "batches"): b'{"endpoint": "/v1/messages", "requests": [{"custom_id": "a", "body": {}}], "project": "acme"}',
     ("PATCH", "batches/{batch_id}"): b'{"guards": {}}',
     ("POST", "error-groups/{fingerprint}/note"): b'{"note": "Known."}',
+    ("PATCH", "retention"): b'{"bodies": 30}',
+    ("POST", "legal_holds"): b'{"reason": "A lawsuit.", "project": "acme"}',
+    ("POST", "legal_holds/{hold_id}/release"): b'{"reason": "It is settled."}',
+    ("POST", "erasures"): b'{"custom_id": "nobody", "reason": "A letter.", "project": "acme"}',
+    ("POST", "webhook_endpoints"): b'{"url": "https://receiver.example/hooks", "project": "acme"}',
 }
 
 
@@ -134,7 +147,9 @@ def test_nobody_sees_anything_of_a_foreign_project(
     batch = grouped
     for other in (signed_in(Role.ADMIN, of=other_project), signed_in(None), stranger):
         answer = route.call(other, batch)
-        if {"{batch_id}", "{file_id}", "{fingerprint}"} & set(re.findall(r"\{\w+\}", route.path)):
+        if {"{batch_id}", "{file_id}", "{fingerprint}", "{endpoint_id}", "{hold_id}", "{erasure_id}"} & set(
+            re.findall(r"\{\w+\}", route.path)
+        ):
             assert (answer.status, problem(answer)["code"]) == (404, "not_found")
         elif route.method == "GET":
             assert str(batch) not in answer.content.decode()

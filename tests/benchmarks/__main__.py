@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.benchmarks import (
     answers,
     delegate,
+    executors,
     export,
     fairness,
     faults,
@@ -19,6 +20,7 @@ from tests.benchmarks import (
     limits,
     memory,
     occupancy,
+    prune,
     recover,
     scale,
     sign_in,
@@ -35,6 +37,7 @@ COMMANDS = {
     "throughput": throughput,
     "delegate": delegate,
     "occupancy": occupancy,
+    "executors": executors,
     "faults": faults,
     "finish": finish,
     "fairness": fairness,
@@ -50,6 +53,7 @@ COMMANDS = {
     "first-request": first_request,
     "idle": idle,
     "recover": recover,
+    "prune": prune,
     "sign-in": sign_in,
     "web": web,
 }

@@ -10,6 +10,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.eyes import findings
 from tests.security.sign_in.people import PASSWORD, code_of, recovery_codes, with_second_factor
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.once
 
@@ -36,7 +37,7 @@ def both_ways(settings: Settings) -> None:
 def plain(browser: Browser) -> Iterator[Page]:
     """A window in which no script runs."""
     context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
-    context.set_default_timeout(5_000)
+    context.set_default_timeout(PATIENCE * 1000)
     yield context.new_page()
     context.close()
 

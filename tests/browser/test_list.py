@@ -112,7 +112,7 @@ def test_the_focus_stays_where_it_was_when_the_list_changes(desk: Page, portal: 
     link = desk.locator(f"#row-{batches[0].id.hex}").get_by_title("Only this project")
     link.focus()
     Batch.objects.filter(pk=batches[0].pk).update(remark="Renamed")
-    expect(desk.get_by_role("link", name="Renamed")).to_be_visible(timeout=10_000)
+    expect(desk.get_by_role("link", name="Renamed")).to_be_visible()
     expect(link).to_be_focused()
 
 

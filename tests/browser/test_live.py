@@ -37,7 +37,7 @@ def test_the_end_of_a_batch_is_announced_where_it_is_watched(desk: Page, portal:
     desk.goto(f"{portal.url}/console/{place.format(batch=batch)}")
     end(batch)
     toast = desk.locator(".toast")
-    expect(toast).to_contain_text("Nightly run", timeout=10_000)
+    expect(toast).to_contain_text("Nightly run")
     expect(toast).to_contain_text("40 of 50 requests succeeded.")
     expect(desk.locator("[data-announced]")).to_contain_text("40 of 50 requests succeeded.")
     expect(desk.locator("[data-announced]")).to_have_attribute("aria-live", "polite")

@@ -26,7 +26,7 @@ def test_the_overview_follows_what_happens(desk: Page, portal: Portal, batch: Ba
     desk.evaluate("window.sameDocument = true")
     Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now(), paused_by="user ops")
     BatchMinute.objects.create(batch=batch, minute=timezone.now().replace(second=0, microsecond=0), succeeded=1234)
-    expect(desk.locator("#attention")).to_contain_text("Paused", timeout=15_000)
+    expect(desk.locator("#attention")).to_contain_text("Paused")
     expect(desk.locator("#numbers")).to_contain_text("1,234")
     expect(desk.get_by_role("img", name="Requests a minute: 1,234 succeeded")).to_be_visible()
     assert desk.evaluate("window.sameDocument") is True

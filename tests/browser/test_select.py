@@ -91,7 +91,7 @@ def test_the_list_holds_still_while_rows_are_ticked(desk: Page, portal: Portal, 
     Batch.objects.filter(pk=batches[0].pk).update(remark="Renamed")
     desk.get_by_label(f"Select {batches[0]}").uncheck()
     desk.evaluate("document.activeElement.blur()")
-    expect(desk.get_by_role("link", name="Renamed")).to_be_visible(timeout=10_000)
+    expect(desk.get_by_role("link", name="Renamed")).to_be_visible()
 
 
 def test_on_a_phone_the_bar_stays_in_reach(desk: Page, portal: Portal, batches: list[Batch], posted: Posted) -> None:

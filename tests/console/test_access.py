@@ -8,22 +8,28 @@ from django.contrib.auth.models import User
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, reverse
-from django.utils import timezone
 from pytest_django import Settings
 
 from batches.console.urls import urlpatterns
-from batches.models import ApiKey, AuditEntry, Batch, EmergencyStop, ErrorGroup, Event, Membership, Project, ProviderJob, Role
-from batches.rules.execution import IncidentCode, JobState
+from batches.models import (
+    AuditEntry,
+    Batch,
+    ErrorGroup,
+    Event,
+    Membership,
+    Project,
+    Role,
+)
 from batches.rules.states import BatchStatus, Source
 from batches.services.core.access import Right, access_of, least_role
 from tests.console.conftest import MakeBatch, SignIn
-from tests.console.jobs import make_job
+from tests.console.named_rows import ROWS
 from tests.matrix import every
 
 # What addresses name, each of `batch`'s project, or open to it: a route with another name needs a value here.
 NAMED = {"line": 1, "which": "input", "fingerprint": "v1:same", "name": "simulator", "code": "gone"}
 # What is a person's own, whatever their role; tests/console/test_routes.py asks for it.
-PERSONAL = {"operation_id", "slug"}
+PERSONAL = {"operation_id", "slug", "subscription_id"}
 # What needs a right in the portal as a whole.
 PORTALS_OWN = {"check_provider", "resume_provider", "precede_batch"}
 
@@ -37,26 +43,17 @@ class Route:
     right: Right
 
     def path(self, batch: Batch) -> str:
-        values = {"batch_id": batch.id, "file_id": batch.input_file_id, **NAMED}
-        if "key_id" in self.names:
-            values["key_id"] = key_of(batch).pk
-        if "stop_id" in self.names:
-            values["stop_id"] = stop_of(batch).pk
-        if "job_id" in self.names:
-            values["job_id"] = job_of(batch).pk
+        values = {"batch_id": batch.id, "file_id": batch.input_file_id, "project": batch.project.slug, **NAMED}
+        values |= {name: ROWS[name](batch).pk for name in self.names if name in ROWS}
         return reverse(f"console:{self.name}", kwargs={name: values[name] for name in self.names})
 
     def target(self, batch: Batch) -> str:
         """What its page is about, as records name it."""
         if "fingerprint" in self.names:
             return str(ErrorGroup.objects.get(project=batch.project))
-        targets = {"batch_id": str(batch), "file_id": str(batch.input_file)}
-        if "key_id" in self.names:
-            return str(key_of(batch))
-        if "stop_id" in self.names:
-            return str(stop_of(batch))
-        if "job_id" in self.names:
-            return str(job_of(batch))
+        if found := [ROWS[name](batch) for name in self.names if name in ROWS]:
+            return str(found[0])
+        targets = {"batch_id": str(batch), "file_id": str(batch.input_file), "project": batch.project.slug}
         return next((targets[name] for name in self.names if name in targets), "")
 
     def ask(self, client: Client, batch: Batch) -> HttpResponseBase:
@@ -65,22 +62,6 @@ class Route:
         if answer.streaming:
             answer.getvalue()  # to its end, where its file is closed
         return client.post(self.path(batch)) if answer.status_code == 405 else answer
-
-
-def key_of(batch: Batch) -> ApiKey:
-    """A key of the batch's project."""
-    return ApiKey.objects.filter(project=batch.project).first() or ApiKey.issue(project=batch.project, name="web")[0]
-
-
-def stop_of(batch: Batch) -> EmergencyStop:
-    """A stop of intake for the batch's project."""
-    about = {"reason": "It is on fire.", "began_at": timezone.now(), "began_by": "user ops"}
-    return EmergencyStop.objects.get_or_create(what="intake", project=batch.project, defaults=about)[0]
-
-
-def job_of(batch: Batch) -> ProviderJob:
-    """A job in doubt over the lines of the batch, with an incident."""
-    return batch.provider_jobs.first() or make_job(batch, state=JobState.UNCERTAIN, incident=IncidentCode.GONE)
 
 
 def routes() -> list[Route]:

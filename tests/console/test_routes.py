@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import Batch, BulkAct, BulkOperation, Membership, Project, Role, SavedView
+from batches.models import Batch, BulkAct, BulkOperation, Membership, Project, Role, SavedView, Subscription
 from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch, SignIn
 from tests.console.test_access import EVERY, NAMED, PERSONAL, ROUTES, Route, label
 from tests.matrix import every
+from tests.notices import make_subscription
 
 LISTS = [route for route in ROUTES if not route.names]
 OWN = [route for route in EVERY if PERSONAL & {*route.names}]
@@ -64,7 +65,8 @@ def address(route: Route, batch: Batch, owner: User) -> str:
         },
     )
     view, _ = SavedView.objects.get_or_create(owner=owner, slug="only-ours", defaults={"name": "Only ours"})
-    values = {"operation_id": operation.pk, "slug": view.slug, **NAMED}
+    subscription = Subscription.objects.filter(owner=owner).first() or make_subscription(owner)
+    values = {"operation_id": operation.pk, "slug": view.slug, "subscription_id": subscription.pk, **NAMED}
     return reverse(f"console:{route.name}", kwargs={name: values[name] for name in route.names})
 
 

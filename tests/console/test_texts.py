@@ -24,6 +24,7 @@ NO_PAGES = ("templates/api/",)
 # Files with sentences of the APIs, and with notes that are stored: those stay as they are.
 WORDS_OF_APIS = (
     "batches/services/insight/waiting.py",
+    "batches/services/insight/metrics/",
     "batches/services/retry/child.py",
     "batches/services/retry/retry.py",
     "batches/services/retry/selection.py",

@@ -58,12 +58,14 @@ def paths(batch: Batch) -> list[str]:
         "code": "gone",
         "fingerprint": group.fingerprint if group else "v1:none",
         "name": batch.provider.name,
+        "project": batch.project.slug,
         "model": "m",
         "object_id": str(batch.pk),
         "id": str(User.objects.values_list("pk", flat=True).first() or 1),
         "app_label": "batches",
         "content_type_id": "1",
-        **dict.fromkeys(("upload_id", "operation_id", "key_id", "stop_id", "job_id"), nothing),
+        **dict.fromkeys(("upload_id", "operation_id", "key_id", "stop_id", "job_id", "hold_id", "erasure_id"), nothing),
+        **dict.fromkeys(("endpoint_id", "delivery_id", "subscription_id"), nothing),
         **dict.fromkeys(("slug", "url", "provider_id"), "nowhere"),
     }
     return sorted({address.of(values) for address in addresses()})

@@ -63,6 +63,6 @@ def test_the_live_pages_are_among_them(console: Client, batch: Batch) -> None:
         assert "ETag" in console.get(path, headers=FRAGMENT).headers
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/nowhere", "/v1/nowhere", "/static/nowhere.js"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/readyz/web", "/nowhere", "/v1/nowhere", "/static/nowhere.js"])
 def test_nor_is_what_is_no_page_at_all(db: None, path: str) -> None:
     assert {"private", "no-store"} <= kept(Client().get(path))

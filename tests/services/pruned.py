@@ -22,10 +22,12 @@ ANSWER = b'{"id":"made-%d","n":123456789012345678901234567890,"x":1.10,"text":"\
 LINES = 10
 
 
-def mixed(project: Project, settings: Settings, *, endpoint: str = CHAT, dialect: Dialect = Dialect.OPENAI) -> Batch:
+def mixed(
+    project: Project, settings: Settings, *, endpoint: str = CHAT, dialect: Dialect = Dialect.OPENAI, prefix: str = "row"
+) -> Batch:
     """Line 1 succeeded, 2 was refused with an answer, 3 got none, and so on in turn; the last slices were cancelled."""
     settings.SLICE_LINES, settings.CANCEL_GRACE_SECONDS = 4, 0
-    content = b"".join(request_line(f"row-{line}", endpoint=endpoint) for line in range(1, LINES + 1))
+    content = b"".join(request_line(f"{prefix}-{line}", endpoint=endpoint) for line in range(1, LINES + 1))
     now = timezone.now()
     submission = asked(project, dialect=dialect, endpoint=endpoint)
     batch = submit(submission, input_file=stored(project, content), actor=TESTER, now=now)

@@ -4,10 +4,14 @@ from tests.services.recorded import acting, leaves_record, used_by_faces, writes
 
 # What a face may write without a record, and why. Everything else that writes has to leave one.
 TRAFFIC = {
+    ("batches.services.backup.make", "back_up"): "it reads a snapshot and changes nothing of the portal",
+    ("batches.services.backup.restore", "check"): "it reads a backup and changes nothing",
+    ("batches.services.backup.restore", "restore"): "it works on an empty system, whose audit log it brings back as it was",
     ("batches.services.consistency.orphans", "remove_orphan_file"): "bytes that no row knows",
     ("batches.services.consistency.orphans", "remove_orphans"): "rows of a batch that is gone",
     ("batches.services.core.lease", "free_all"): "leases of workers that died with the process",
     ("batches.services.intake.drafts", "keep_draft"): "its draft is a file with its time and project",
+    ("batches.services.intake.idempotency", "made_once"): "what it makes is recorded by its own service",
     ("batches.services.intake.idempotency", "note_read"): "the engine's own note for repeated calls",
     ("batches.services.intake.idempotency", "note_use"): "the engine's own note for repeated calls",
     ("batches.services.intake.uploads", "add_part"): "traffic of clients; the upload is a row of its own",

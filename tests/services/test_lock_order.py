@@ -26,6 +26,7 @@ from providers.jobs.base import RowKind, RowResult
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started
 from tests.together import thread
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("simulator")]
 
@@ -40,7 +41,7 @@ def at_once(*acts: Callable[[], object]) -> list[Exception]:
     def repeat(act: Callable[[], object]) -> None:
         try:
             for _ in range(ROUNDS):
-                start.wait(30)
+                start.wait(PATIENCE)
                 act()
         except Exception as error:  # noqa: BLE001 - told by the test
             failures.append(error)

@@ -17,6 +17,7 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from prometheus_client import Metric
 from pytest_django import Settings
 
 from batches.models import (
@@ -34,22 +35,30 @@ from batches.models import (
     Project,
     ProviderHealth,
     ProviderJob,
+    RetentionKind,
     Slice,
+    WebhookDelivery,
 )
 from batches.services.delegation.creating.hand_over import hand_over_some
 from batches.services.delegation.due import take_due, take_running
+from batches.services.erasure.preview import preview
+from batches.services.erasure.subject import Subject
 from batches.services.insight.error_groups import GroupWindow, largest
 from batches.services.insight.group_members import members, messages
 from batches.services.insight.groups_in_batch import error_groups
+from batches.services.insight.metrics.collect import collect
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.control_turns import finalize_next, validate_next
 from batches.services.results.compare import Verdict, compare, pairs
 from batches.services.results.results import results, settled_results
+from batches.services.retention.terms import set_terms
+from batches.services.upkeep.old_batches import remove_old_batches
 from batches.services.upkeep.reconcile import reconcile
 from batches.services.upkeep.retention import RETENTION
 from batches.services.upkeep.standby import let_standbys_take_over
+from batches.services.webhooks import deliveries, due, endpoints, outcomes
 from providers.models import Provider
-from tests.cast import request_lines, started
+from tests.cast import TESTER, request_lines, started
 from tests.services.pruned import mixed
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
@@ -66,6 +75,7 @@ LARGE: tuple[type[Model], ...] = (
     File,
     ProviderJob,
     Slice,
+    WebhookDelivery,
 )
 
 WHOLE = re.compile(r"SCAN (\w+)")  # of SQLite's plan: without an index
@@ -129,6 +139,13 @@ def test_reconciling_reads_no_table_whole(batch: Batch) -> None:
     assert not read_whole(lambda: reconcile(now=timezone.now()))
 
 
+def test_metrics_read_no_table_whole(batch: Batch) -> None:
+    found: list[Metric] = []
+
+    assert not read_whole(lambda: found.extend(collect(now=timezone.now())))
+    assert {sample.value for metric in found if metric.name == "batchyard_source_up" for sample in metric.samples} == {1}
+
+
 def test_the_delegator_reads_no_table_whole(batch: Batch) -> None:
     now, owner = timezone.now(), uuid.uuid4()
     Batch.objects.filter(status="in_progress").update(execution="delegated")
@@ -140,6 +157,19 @@ def test_the_delegator_reads_no_table_whole(batch: Batch) -> None:
     soon = now + timedelta(minutes=1)
     assert not read_whole(lambda: take_running(owner, provider_id=batch.provider_id, now=now, until=soon, most=20_000))
     assert ProviderJob.objects.filter(lease_owner=owner).exists()
+
+
+def test_the_deliverer_reads_no_table_whole(batch: Batch) -> None:
+    now, owner = timezone.now(), uuid.uuid4()
+    url = "https://example.com/hook"
+    endpoint, _ = endpoints.add(batch.project, name="", url=url, event_types=(), actor=TESTER, now=now)
+    deliveries.send_test(endpoint, actor=TESTER, now=now)
+    assert not read_whole(lambda: due.anything_due(now=now))
+    assert not read_whole(lambda: due.take_due(owner, now=now, room=16))
+    in_hand = WebhookDelivery.objects.get(lease_owner=owner)
+    assert not read_whole(lambda: outcomes.record(in_hand, outcomes.Tried(took_ms=1, failure="No answer."), now=now))
+    settings_of: dict[str, Any] = {"enabled": False}
+    assert not read_whole(lambda: endpoints.change(endpoint, settings=settings_of, actor=TESTER, now=now))
 
 
 def test_a_standby_that_takes_over_reads_no_table_whole(batch: Batch) -> None:
@@ -161,6 +191,23 @@ def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> No
     settings.BATCH_RETENTION_DAYS = 30
     later = timezone.now() + timedelta(days=2)
     assert not read_whole(lambda: [step(now=later) for step in RETENTION])
+
+
+def test_removing_what_every_policy_lets_go_reads_no_table_whole(batch: Batch, settings: Settings) -> None:
+    settings.PRUNE_ROWS = 3
+    days: dict[RetentionKind, int | None] = {
+        kind: 100 if kind == RetentionKind.AUDIT else 10 for kind in RetentionKind if kind != RetentionKind.BATCHES
+    }
+    set_terms(batch.project, days=days, actor=TESTER, now=timezone.now())
+    later = timezone.now() + timedelta(days=110)
+    assert not read_whole(lambda: [step(now=later) for step in RETENTION])
+    set_terms(batch.project, days={RetentionKind.BATCHES: 20}, actor=TESTER, now=timezone.now())
+    assert not read_whole(lambda: remove_old_batches(now=later))
+    assert not BatchObject.objects.filter(batch=batch.pk).exists()
+
+
+def test_the_preview_of_an_erasure_reads_no_large_table_whole(batch: Batch) -> None:
+    assert not read_whole(lambda: preview(batch.project, Subject("row-nr-1")))
 
 
 @pytest.mark.parametrize(

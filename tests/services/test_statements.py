@@ -16,10 +16,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 
-from batches.models import Batch, BatchObject, BatchResult, Dialect, Project
+from batches.models import Batch, BatchObject, BatchResult, Dialect, Project, bulk
 from batches.services.consistency.verify import verify_recent
 from batches.services.control.cancel import cancel
 from batches.services.control.enforce_guards import enforce_guards
+from batches.services.insight.metrics.collect import SOURCES
 from batches.services.insight.waiting import waiting
 from batches.services.lifecycle.claim import Appetite, Lease, claim
 from batches.services.lifecycle.expire import expire
@@ -277,3 +278,9 @@ def test_e18_a_look_of_the_beat_is_bounded(batch: Batch) -> None:
     half_failed(batch)
     with reading(at_most=20 * LINES):
         verify_recent(now=timezone.now())
+
+
+@pytest.mark.parametrize("source", list(SOURCES))
+def test_metrics_read_what_is_open_and_no_more(batch: Batch, source: str) -> None:
+    with reading(at_most=200), bulk.within(seconds=60):
+        assert list(SOURCES[source](timezone.now()))

@@ -20,7 +20,7 @@ from batches.api.fields.acts import (
     selection_of,
 )
 from batches.api.fields.batch import ShownBatchDetail, batch_object
-from batches.api.openapi import documented, examples
+from batches.api.openapi import bodies, documented
 from batches.api.view import NativeView
 from batches.models import Batch
 from batches.rules.lines import jsonl
@@ -65,7 +65,7 @@ class Acts(NativeView):
         parameters=documented.IDEMPOTENCY_KEY,
         request=RetryBatch,
         responses={200: RETRIED_IN_PLACE, 201: RETRIED_AS_CHILD},
-        examples=examples.RETRY,
+        examples=bodies.RETRY,
     )
     def retry(self, _request: Request, batch_id: str) -> Response:
         """Send the objects again that did not succeed. An object that succeeded is never sent again.

@@ -14,7 +14,7 @@ from batches.api.calls.creation import CreateCall, call_of_body, call_of_head, d
 from batches.api.fields.batch import ShownBatch, ShownBatchDetail, batch_object, batch_objects
 from batches.api.fields.creation import CancelBatch, ShownDryRun, create_body, one_a_line
 from batches.api.fields.spending import UpdateBatch
-from batches.api.openapi import documented, examples
+from batches.api.openapi import bodies, documented
 from batches.api.openapi.schema import page_of, parameters_of
 from batches.api.view import NativeView, require_understood
 from batches.dialects.shared.inline import InlineBody
@@ -81,7 +81,7 @@ class Batches(NativeView):
         parameters=documented.IDEMPOTENCY_KEY,
         request=documented.CreateBatch,
         responses={201: documented.CREATED, 200: documented.REHEARSED},
-        examples=examples.CREATE,
+        examples=bodies.CREATE,
     )
     def create(self, request: Request) -> Response:
         """Start a batch over a file that you uploaded, or over requests that come with this call.

@@ -58,6 +58,7 @@ class CreateFields(TypedDict, total=False):
     priority: int
     guards: OwnGuards | None
     extras: ExtrasFields | None
+    callback_url: str | None
     execution: str | None
     dry_run: bool
 
@@ -107,6 +108,7 @@ class CreateCall:
             model=fields["model"],
             on_invalid=OnInvalid(fields["on_invalid"]),
             execution=fields["execution"] or "",
+            callback_url=fields["callback_url"] or "",
             requests=requests,
         )
 

@@ -6,9 +6,8 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.fields.batch import ShownBatchDetail
-from batches.api.fields.creation import Flag
 from batches.api.fields.names import Priority
-from batches.http.fields import Fields, Text, WholeNumber
+from batches.http.fields import Fields, Flag, Text, WholeNumber
 from batches.models import LAST_LINE
 from batches.rules import fingerprints
 from batches.rules.actors import REASON_CHARS

@@ -105,6 +105,7 @@ class ShownBatch(serializers.Serializer[Batch]):
     input_file_id = FileIdIfAny()
     output_file_id = FileIdIfAny()
     error_file_id = FileIdIfAny()
+    callback_url = serializers.SerializerMethodField(help_text="The URL that is told of the batch's end; null if it names none.")
     metadata = serializers.DictField(child=serializers.CharField(), allow_null=True)
     remark = serializers.CharField()
     key = NamedKey(source="created_by_key", allow_null=True)
@@ -134,6 +135,9 @@ class ShownBatch(serializers.Serializer[Batch]):
     def get_delegation(self, batch: Batch) -> dict[str, Any] | None:
         found = self.context["delegations"].get(batch.pk)
         return None if found is None else dict(ShownDelegation(found).data)
+
+    def get_callback_url(self, batch: Batch) -> str | None:
+        return batch.callback_url or None
 
     @extend_schema_field(ShownGuards)
     def get_guards_in_force(self, batch: Batch) -> dict[str, Any]:

@@ -14,22 +14,13 @@ from batches.api.fields.names import NamedProvider, Priority
 from batches.api.fields.spending import SetGuards, ShownEstimate
 from batches.dialects.shared.inline import CheckHead, InlineBody
 from batches.http.errors import InvalidBody, UnsupportedMediaType
-from batches.http.fields import USUAL_WINDOW, AnyCompletionWindow, Fields, HowToRun, Metadata, OneOf, Text
+from batches.http.fields import USUAL_WINDOW, AnyCompletionWindow, CallbackUrl, Fields, Flag, HowToRun, Metadata, OneOf, Text
 from batches.http.parsers import FORM
 from batches.models import NOTE_CHARS, REMARK_CHARS, OnInvalid
 from batches.rules.lines.jsonl import complaint, request_line
 from batches.rules.lines.line_rules import QUALIFIED_MODEL_CHARS
 
 ARRAY = "requests"
-
-
-class Flag(serializers.BooleanField):
-    """A JSON boolean. No other value is converted to one."""
-
-    def to_internal_value(self, data: object) -> bool:
-        if not isinstance(data, bool):
-            raise serializers.ValidationError("It must be true or false.", code="invalid")
-        return data
 
 
 class CreateBatch(Fields):
@@ -78,6 +69,10 @@ class CreateBatch(Fields):
         help_text="Who makes the calls. `direct`: the portal sends each request. `delegated`: the provider's own batch API runs "
         "them. `hybrid`: delegated, and what would miss the deadline is taken back and sent directly. `auto`: hybrid where it "
         "pays, else direct. If not given, the project or else the provider decides. A wish that cannot be met is refused."
+    )
+    callback_url = CallbackUrl(
+        help_text="An address that is told of the batch's end with a signed POST. The secret is that of the project's callbacks: "
+        "`POST /webhook_endpoints/callbacks/rotate_secret` shows it."
     )
     dry_run = Flag(
         default=False,

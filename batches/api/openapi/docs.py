@@ -22,6 +22,8 @@ SECTIONS = (
     "Error groups",
     "Search",
     "Files",
+    "Webhooks",
+    "Kept data",
     "Providers",
     "Quotas",
     "Emergency stops",

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from batches.api.fields import creation
 from batches.api.fields.batch import ShownBatchDetail
 from batches.api.fields.creation import ShownDryRun
+from batches.api.fields.data.erasures import ShownErasureDetail, ShownPreview
 from batches.api.fields.files import ShownFile
 from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
 from batches.dialects.shared.files import UPLOADED as PURPOSES
@@ -26,6 +27,13 @@ LIMIT = OpenApiParameter(
     description="How many items a page may have.",
 )
 PAGE = [LIMIT, CURSOR]
+CALLBACKS_PROJECT = [
+    OpenApiParameter(
+        "project",
+        {"type": "string", "maxLength": 64},
+        description="Only with `callbacks` as id, and only needed without an API key.",
+    )
+]
 INCLUDE = OpenApiParameter("include", str, enum=["request"], description="What to include in each result: its input line.")
 PURPOSE = OpenApiParameter("purpose", str, enum=Purpose.values, description="The purpose of the files to list.")
 EXPORT = [
@@ -68,6 +76,8 @@ IDEMPOTENCY_KEY = [
 ]
 CREATED = OpenApiResponse(ShownBatchDetail, "The batch, which waits for its validation.")
 REHEARSED = OpenApiResponse(ShownDryRun, "The findings of a dry run. Nothing was created.")
+ERASING = OpenApiResponse(ShownErasureDetail, "The erasure, which a worker carries out.")
+ERASURE_TRIED = OpenApiResponse(ShownPreview, "The findings of a dry run. Nothing was written.")
 UPLOADED = OpenApiResponse(ShownFile, "The file.")
 
 

@@ -1,58 +1,18 @@
-"""Examples for the document and its page: bodies of requests, and a value for every field of answers."""
+"""Examples for the document and its page: a value for every field of answers. `bodies` has those of requests."""
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample
+from batches.api.openapi.kept_examples import BATCH_ID, KEPT
 
 CHAT = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "One word for: not many."}]}
-BATCH_ID = "batch_019bd3a1c0de7b33a9d41f52c8e07a66"
 FILE_ID = "file-019bd3a0f1e97d0c8b52a6e4731c9d08"
 JOB_ID = "job_019bd3a1d2f07c44b0e1a86390b4c215"
-
-CREATE = [
-    OpenApiExample(
-        "With its requests",
-        value={
-            "endpoint": "/v1/chat/completions",
-            "requests": [{"custom_id": "few", "body": CHAT}],
-            "completion_window": "6h",
-            "metadata": {"team": "search"},
-            "remark": "Judge the top ten",
-        },
-        request_only=True,
-    ),
-    OpenApiExample(
-        "Over an uploaded file",
-        value={"endpoint": "/v1/chat/completions", "input_file_id": FILE_ID, "provider": "simulator", "priority": 10},
-        request_only=True,
-    ),
-    OpenApiExample(
-        "With one model for all, without its invalid lines",
-        value={
-            "endpoint": "/v1/chat/completions",
-            "input_file_id": FILE_ID,
-            "model": "gateway/gpt-5-mini",
-            "completion_window": "7d",
-            "on_invalid": "skip",
-        },
-        request_only=True,
-    ),
-    OpenApiExample(
-        "As a dry run",
-        value={"endpoint": "/v1/chat/completions", "requests": [{"custom_id": "few", "body": CHAT}], "dry_run": True},
-        request_only=True,
-    ),
-]
+ENDPOINT_ID = "we_019bd3a1e3b18a55a1f2b97401c5d326"
+DELIVERY_ID = "delivery_019bd3a1f4c29b66b2a3ca8512d6e437"
+EVENT_ID = "evt_019bd3a205da8c77a3b4db9623e7f548"
 
 GROUP = "v1:5f1d7a84c2e8b7c9b5a6d43f0f3f5e6a7b8c9d0e"
-RETRY = [
-    OpenApiExample("Everything that failed", value={"reason": "The upstream is back."}, request_only=True),
-    OpenApiExample("One error group", value={"error_group": GROUP}, request_only=True),
-    OpenApiExample(
-        "Single objects, as a child batch elsewhere", value={"lines": [7, 961], "provider": "gateway"}, request_only=True
-    ),
-]
-
+RECEIVER = "https://search.example.com/hooks/batches"
 MOMENT = "2026-05-04T09:30:00.125000Z"
 DEADLINE = "2026-05-04T15:30:00.125000Z"
 HOST = "http://portal"  # stands for the address of the portal, which the page puts in its place
@@ -210,6 +170,48 @@ VALUES: dict[str, Any] = {
     "saved": "0.006610",
     "window": "24h",
     **dict.fromkeys(("removed_at", "remote_ended_at", "recalled_at", "released_at"), None),
+    **{
+        f"{component}.{name}": value
+        for component in ("WebhookEndpoint", "WebhookEndpointWithSecret")
+        for name, value in {
+            "created_by": "key nightly-jobs",
+            "disabled_at": None,
+            "event_types": ["batch.completed", "batch.failed", "batch.expired", "batch.cancelled"],
+            "failing_since": None,
+            "former_secret_until": None,
+            "name": "Search",
+            "secret": "whsec_Q2hvb3NlIGEgc2VjcmV0IG9mIHlvdXIgb3duIQ==",
+            "secret_hint": "IQ==",
+            "url": RECEIVER,
+        }.items()
+    },
+    **{
+        f"{component}.{name}": value
+        for component in ("WebhookDelivery", "WebhookDeliveryDetail")
+        for name, value in {
+            "answer": "ok",
+            "batch_id": BATCH_ID,
+            "delivered_at": MOMENT,
+            "event": {
+                "id": EVENT_ID,
+                "object": "event",
+                "created_at": 1777887000,
+                "type": "batch.completed",
+                "data": {"id": BATCH_ID},
+            },
+            "next_try_at": None,
+            "redelivery_of": None,
+            "status": "delivered",
+            "test": False,
+            "took_ms": 84,
+            "type": "batch.completed",
+            "url": RECEIVER,
+        }.items()
+    },
+    "WebhookEventType.name": "batch.completed",
+    "WebhookEventType.description": "A batch ran to its end. Single requests may have failed.",
+    "callback_url": None,
+    "disabled_reason": "",
     "CancelBatch.note": "Started by mistake.",
     "Counts.cancelled": 0,
     "Counts.expired": 0,
@@ -255,6 +257,7 @@ VALUES: dict[str, Any] = {
         ("finalizing_at", "cancelling_at", "failed_at", "expired_at", "cancelled_at", "ended_at", "deleted_at", "retry_at"), None
     ),
     **dict.fromkeys(("output_file_id", "error_file_id", "throttled_until"), None),
+    **KEPT,
 }
 # Values for the answers of single operations, in place of the examples above.
 NOTHING_YET = {"total": 0, "pending": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "expired": 0}

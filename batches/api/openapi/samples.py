@@ -9,10 +9,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from batches.api.openapi.document import document
-from batches.api.openapi.examples import BATCH_ID, DEADLINE, FILE_ID, GROUP, HOST, JOB_ID, MOMENT, value_of
+from batches.api.openapi.examples import (
+    DEADLINE,
+    DELIVERY_ID,
+    ENDPOINT_ID,
+    FILE_ID,
+    GROUP,
+    HOST,
+    JOB_ID,
+    MOMENT,
+    value_of,
+)
+from batches.api.openapi.kept_examples import BATCH_ID, ERASURE_ID, HOLD_ID
 
 KEY = '-H "Authorization: Bearer $API_KEY"'
-IN_PATHS = {"batch_id": BATCH_ID, "file_id": FILE_ID, "fingerprint": GROUP, "job_id": JOB_ID, "line": "1", "name": "gateway"}
+IN_PATHS = {
+    "batch_id": BATCH_ID,
+    "delivery_id": DELIVERY_ID,
+    "endpoint_id": ENDPOINT_ID,
+    "erasure_id": ERASURE_ID,
+    "file_id": FILE_ID,
+    "fingerprint": GROUP,
+    "hold_id": HOLD_ID,
+    "job_id": JOB_ID,
+    "line": "1",
+    "name": "gateway",
+}
 
 Schema = Mapping[str, Any]
 

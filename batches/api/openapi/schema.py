@@ -27,8 +27,17 @@ PATH_PARAMETERS = {
     "batch_id": OpenApiParameter(
         "batch_id", str, "path", description="Its id; any spelling of it will do (`batch_…`, `msgbatch_…`, a UUID)."
     ),
+    "delivery_id": OpenApiParameter("delivery_id", str, "path", description="Its id (`delivery_…`)."),
+    "endpoint_id": OpenApiParameter(
+        "endpoint_id",
+        str,
+        "path",
+        description="Its id (`we_…`), or the word `callbacks` for the endpoint of the project's callback URLs.",
+    ),
+    "erasure_id": OpenApiParameter("erasure_id", str, "path", description="Its id (`erasure_…`)."),
     "file_id": OpenApiParameter("file_id", str, "path", description="Its id (`file-…`)."),
     "fingerprint": OpenApiParameter("fingerprint", str, "path", description="Its fingerprint (`v1:…`)."),
+    "hold_id": OpenApiParameter("hold_id", str, "path", description="Its id (`hold_…`)."),
     "job_id": OpenApiParameter("job_id", str, "path", description="Its id (`job_…`)."),
     "line": OpenApiParameter("line", OpenApiTypes.INT, "path", description="The object's line in the input, from 1."),
     "name": OpenApiParameter("name", str, "path", description="Its name."),

@@ -19,6 +19,7 @@ from batches.rules.actors import Actor
 from batches.rules.errors import NotFound, NotPermitted
 from batches.rules.states import Source
 from batches.services.core.access import Access, Right, RoleMissing, access_of, admins_of, least_role
+from batches.services.telemetry import log_context
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)
@@ -79,7 +80,9 @@ def find(request: SignedIn, rows: QuerySet[M], *, project: str = "project", **lo
 def find_batch(request: SignedIn, batch_id: uuid.UUID) -> Batch:
     """The batch that the address names, with the related rows that its pages name. Raises NotFound and NotPermitted."""
     named = ("project", "provider", "created_by_key", "input_file", "output_file", "error_file")
-    return find(request, Batch.objects.select_related(*named), pk=batch_id)
+    batch = find(request, Batch.objects.select_related(*named), pk=batch_id)
+    log_context.note(**{log_context.BATCH: str(batch)})
+    return batch
 
 
 def actor(request: SignedIn) -> Actor:
@@ -119,6 +122,15 @@ _DOING = {
     "act_on_jobs": "Acting on many provider jobs",
     "new_api_key": "Making an API key",
     "revoke_api_key": "Revoking an API key",
+    "new_webhook": "Adding a webhook endpoint",
+    "change_webhook": "Changing a webhook endpoint",
+    "rotate_webhook": "Replacing the secret of a webhook endpoint",
+    "webhook_callbacks": "Replacing the secret of callback URLs",
+    "test_webhook": "Testing a webhook endpoint",
+    "enable_webhook": "Enabling a webhook endpoint",
+    "disable_webhook": "Disabling a webhook endpoint",
+    "remove_webhook": "Removing a webhook endpoint",
+    "redeliver_webhook": "Sending an event again",
     "new_stop": "Stopping sending or intake",
     "end_stop": "Ending an emergency stop",
 }

@@ -8,8 +8,9 @@ import msgspec
 from django.conf import settings
 from django.http import HttpRequest
 
-from batches.dialects.shared.inline import CheckHead, InlineBody, InlineRequest, decode_item
+from batches.dialects.shared.inline import CheckHead, InlineBody, InlineRequest, OwnMembers, decode_item
 from batches.http.errors import InvalidType, InvalidValue, MissingParameter
+from batches.http.fields import valid
 
 ENDPOINT = "/v1/messages"
 MAX_CUSTOM_ID_CHARS = 64
@@ -61,19 +62,22 @@ def read_item(index: int, raw: bytes) -> InlineRequest:
     return InlineRequest(item.custom_id, ENDPOINT, body)
 
 
-def check_head(head: Mapping[str, object]) -> None:
-    """Raise InvalidRequest if the body has any member besides the requests."""
+def read_head(head: Mapping[str, object]) -> dict[str, Any]:
+    """The members besides the requests: `callback_url` alone. Raises InvalidRequest and ValidationError."""
     for name in head:
         if name == "requests":
             raise InvalidType("requests: it must be an array.", param="requests")
-        raise InvalidValue(f"{name[:100]}: there is no such parameter.", param=name[:100])
+        if name not in OwnMembers().fields:
+            raise InvalidValue(f"{name[:100]}: there is no such parameter.", param=name[:100])
+    return valid(OwnMembers, dict(head))
 
 
-def check_body(body: InlineBody) -> None:
-    """Check a body that was read to its end. Raises InvalidRequest."""
-    check_head(body.head)
+def read_rest(body: InlineBody) -> dict[str, Any]:
+    """The same of a body that was read to its end, which must have requests. Raises InvalidRequest and ValidationError."""
+    found = read_head(body.head)
     if not body.count:
         raise MissingParameter(f"requests: it must have 1 to {settings.MAX_INLINE_REQUESTS} items.", param="requests")
+    return found
 
 
 def page_of(

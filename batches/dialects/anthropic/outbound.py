@@ -65,7 +65,7 @@ class MessageBatch(serializers.Serializer[Batch]):
         archived = archived_at(batch, now=self.context["now"])
         return shown | {
             "archived_at": Moment().to_representation(archived) if archived else None,
-            "results_url": f"{self.context['url']}/{shown['id']}/results" if batch.is_terminal else None,
+            "results_url": f"{self.context['url']}/{shown['id']}/results" if batch.is_terminal and not archived else None,
         }
 
     def get_processing_status(self, batch: Batch) -> str:

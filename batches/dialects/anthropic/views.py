@@ -87,7 +87,7 @@ class Batches(AnthropicView):
 
     def check_head(self, head: dict[str, Any], provider_name: str | None) -> None:
         """Refuse a call that cannot become a batch, before its requests are read. All checks are repeated afterwards."""
-        inbound.check_head(head)
+        inbound.read_head(head)
         self.require_room_for_batch(endpoint=inbound.ENDPOINT, provider=provider_name)
 
     def post(self, request: Request) -> Response:
@@ -95,7 +95,7 @@ class Batches(AnthropicView):
         extras = asked_extras(request.headers)
         body = inbound.create_body(request._request, at_array=lambda head: self.check_head(head, provider))
         with spooled(body.lines(inbound.read_item)) as content:
-            inbound.check_body(body)
+            asked = inbound.read_rest(body)
             with self.reserved(body=body.digest, path=PATH, provider=provider, extras=extras) as reservation:
                 submission = Submission(
                     project=self.project,
@@ -106,6 +106,7 @@ class Batches(AnthropicView):
                     provider_name=provider,
                     extras=extras,
                     requests=body.count,
+                    callback_url=asked["callback_url"] or "",
                 )
                 batch = reservation.batch or submit_gathered(
                     submission, content, actor=self.actor, now=timezone.now(), key=self.key, reservation=reservation

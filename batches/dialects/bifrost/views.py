@@ -12,8 +12,8 @@ from rest_framework.response import Response
 from batches.dialects.bifrost import inbound, outbound
 from batches.dialects.bifrost.errors import render_error
 from batches.dialects.shared import files, models
-from batches.dialects.shared.creation import BatchCreation, endpoint_of_first_line
-from batches.dialects.shared.endpoints import MESSAGES
+from batches.dialects.shared.creation import BatchCreation
+from batches.dialects.shared.endpoints import MESSAGES, endpoint_of_first_line
 from batches.dialects.shared.providers import HEADER, named_provider, require_granted
 from batches.dialects.shared.reading import archived_at, find_batch_at
 from batches.dialects.shared.result_documents import INCLUDED, streamed

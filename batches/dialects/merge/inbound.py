@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 from django.conf import settings
 
-from batches.dialects.shared.inline import InlineBody, InlineRequest, ReadItem, decode_item
-from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter
+from batches.dialects.shared.inline import InlineBody, InlineRequest, OwnMembers, ReadItem, decode_item
+from batches.http.errors import InvalidType, InvalidValue, MissingParameter
+from batches.http.fields import valid
 
 ARRAY = "batch_items"
 WINDOW = timedelta(hours=24)  # the contract has none
@@ -38,22 +40,20 @@ def item_reader(endpoint: str) -> ReadItem:
     return read_item
 
 
-def require_items(body: InlineBody) -> None:
-    """Raise InvalidRequest if a body, after it was read, has no items, or has other members."""
-    require_known(body.head)
+def read_rest(body: InlineBody) -> dict[str, Any]:
+    """The members besides the items of a body that was read to its end. Raises InvalidRequest, also if it has no items."""
+    found = read_head(body.head)
     if body.count:
-        return
+        return found
     if ARRAY in body.head:
         raise InvalidType(f"Invalid value for '{ARRAY}': it must be a list.", param=ARRAY)
     message = f"Missing required parameter: '{ARRAY}', a list of 1 to {settings.MAX_BULK_ITEMS} items."
     raise MissingParameter(message, param=ARRAY)
 
 
-def require_known(head: Mapping[str, object]) -> None:
-    """Raise UnknownParameter if the body has a member besides the items."""
-    for name in head:
-        if name != ARRAY:
-            raise UnknownParameter(f"Unknown parameter: '{name[:100]}'.", param=name[:100])
+def read_head(head: Mapping[str, object]) -> dict[str, Any]:
+    """The members besides the items: `callback_url` alone. Raises ValidationError, also for any other name."""
+    return valid(OwnMembers, {name: head[name] for name in head if name != ARRAY})
 
 
 def _check_id(item_id: str, *, where: str) -> None:

@@ -47,7 +47,7 @@ class Bulk(MergeView):
 
     def check_head(self, head: dict[str, Any], endpoint: str) -> None:
         """Refuse a call that cannot become a batch, before its items are read. All checks are repeated afterwards."""
-        inbound.require_known(head)
+        inbound.read_head(head)
         self.require_room_for_batch(endpoint=endpoint, provider=self.account.name)
 
     def post(self, request: Request, model: str) -> Response:
@@ -61,7 +61,7 @@ class Bulk(MergeView):
             at_array=lambda head: self.check_head(head, endpoint),
         )
         with spooled(body.lines(inbound.item_reader(endpoint))) as content:
-            inbound.require_items(body)
+            asked = inbound.read_rest(body)
             with self.reserved(body=body.digest, path=endpoint, provider=self.account.name) as reservation:
                 submission = Submission(
                     project=self.project,
@@ -71,6 +71,7 @@ class Bulk(MergeView):
                     window=inbound.WINDOW,
                     provider_name=self.account.name,
                     requests=body.count,
+                    callback_url=asked["callback_url"] or "",
                 )
                 batch = reservation.batch or submit_gathered(
                     submission, content, actor=self.actor, now=timezone.now(), key=self.key, reservation=reservation

@@ -7,7 +7,9 @@ from rest_framework import serializers
 from batches.dialects.shared import creation
 from batches.dialects.shared.endpoints import canonical
 from batches.dialects.shared.files import UPLOADED
-from batches.http.fields import AnyCompletionWindow, EndpointPath, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
+from batches.http.fields import AnyCompletionWindow, EndpointPath, Fields, Filename, Flag, Lifetime, OneOf, Text, WholeNumber
+from batches.models import EventType
+from batches.models.webhook import WEBHOOK_NAME_CHARS, WEBHOOK_URL_CHARS
 
 
 class CreateUpload(Fields):
@@ -51,3 +53,42 @@ class CreateBatch(creation.CreateBatch):
         if attrs["input_file_id"] is not None and "completion_window" not in self.initial_data:
             raise serializers.ValidationError({"completion_window": "It is required."}, code="required")
         return attrs
+
+
+class EventTypes(serializers.ListField):
+    """Types of events. The service says which there are."""
+
+    child = Text()
+
+    def __init__(self, **options: Any) -> None:
+        messages = {"not_a_list": "It must be a list of event types.", "null": "It must not be null."}
+        super().__init__(error_messages={**messages, "empty": "It must name at least one event type."}, **options)
+
+
+class CreateWebhookEndpoint(Fields):
+    """A body that adds a webhook endpoint."""
+
+    event_types = EventTypes(allow_empty=False)
+    name = Text(max_length=WEBHOOK_NAME_CHARS)
+    url = Text(max_length=WEBHOOK_URL_CHARS)
+
+
+class UpdateWebhookEndpoint(Fields):
+    """A body that changes a webhook endpoint. `enabled` is not in the contract."""
+
+    event_types = EventTypes(allow_empty=False, required=False)
+    name = Text(max_length=WEBHOOK_NAME_CHARS, required=False)
+    url = Text(max_length=WEBHOOK_URL_CHARS, required=False)
+    enabled = Flag(required=False)
+
+
+class RotateSecret(Fields):
+    """A body that asks for a new secret."""
+
+    keep_old_secret_active_for_24_hours = Flag(default=False)
+
+
+class TestWebhookEndpoint(Fields):
+    """A body that asks for a test event."""
+
+    event_type = OneOf(EventType.values)

@@ -9,7 +9,8 @@ from rest_framework.fields import ReadOnlyField
 from batches.dialects.shared.files import ShownFile
 from batches.dialects.shared.reading import completed_and_failed, shown_with_reasons, skipping
 from batches.http.rendering import Constant, PrefixedId, UnixTime
-from batches.models import Batch, Upload, UploadPart
+from batches.models import Batch, Upload, UploadPart, WebhookEndpoint
+from batches.services.webhooks.signing import PREFIX as SECRET_PREFIX
 
 
 class ShownUpload(serializers.Serializer[Upload]):
@@ -33,6 +34,23 @@ class ShownPart(serializers.Serializer[UploadPart]):
     object = Constant("upload.part")
     created_at = UnixTime()
     upload_id = PrefixedId("upload_")
+
+
+class ShownWebhookEndpoint(serializers.Serializer[WebhookEndpoint]):
+    """A webhook endpoint. `enabled` is not in the contract. The URL of the endpoint for callback URLs is empty."""
+
+    id = PrefixedId("we_")
+    object = Constant("webhook_endpoint")
+    created_at = UnixTime()
+    updated_at = UnixTime()
+    name = ReadOnlyField()
+    url = ReadOnlyField()
+    event_types = ReadOnlyField()
+    enabled = ReadOnlyField()
+    signing_secret_hint = serializers.SerializerMethodField()
+
+    def get_signing_secret_hint(self, endpoint: WebhookEndpoint) -> str:
+        return f"{SECRET_PREFIX}...{endpoint.secret_hint}"
 
 
 class ShownBatch(serializers.Serializer[Batch]):

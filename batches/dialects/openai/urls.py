@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from django.urls import path
 
-from batches.dialects.openai import views
+from batches.dialects.openai import views, webhooks
 from batches.dialects.openai.errors import render_error
 from batches.dialects.openai.outbound import batch_objects
 from batches.dialects.shared.faces import Face, add_face
@@ -49,4 +49,9 @@ urlpatterns = [
     path("batches/<str:batch_id>", views.OneBatch.as_view()),
     path("batches/<str:batch_id>/cancel", views.CancelBatch.as_view()),
     path("batches/<str:batch_id>/results", views.BatchResults.as_view()),
+    path("webhook_event_types", webhooks.WebhookEventTypes.as_view()),
+    path("webhook_endpoints", webhooks.WebhookEndpoints.as_view()),
+    path("webhook_endpoints/<str:endpoint_id>", webhooks.OneWebhookEndpoint.as_view()),
+    path("webhook_endpoints/<str:endpoint_id>/rotate_secret", webhooks.RotateSecret.as_view()),
+    path("webhook_endpoints/<str:endpoint_id>/test", webhooks.TestWebhookEndpoint.as_view()),
 ]

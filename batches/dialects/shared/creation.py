@@ -15,7 +15,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from rest_framework.request import Request
 
-from batches.dialects.shared.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical, is_endpoint, require_endpoint
+from batches.dialects.shared.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical, require_endpoint
 from batches.dialects.shared.inline import InlineBody, InlineRequest, decode_item
 from batches.dialects.shared.providers import chosen_provider, named_provider, require_granted
 from batches.dialects.shared.reading import find_file
@@ -23,6 +23,7 @@ from batches.http.errors import InvalidType, InvalidValue, MissingParameter, Uns
 from batches.http.fields import (
     USUAL_WINDOW,
     AnyCompletionWindow,
+    CallbackUrl,
     CompletionWindow,
     Fields,
     HowToRun,
@@ -36,7 +37,6 @@ from batches.http.fields import (
 from batches.http.parsers import FORM
 from batches.http.views import DialectView
 from batches.models import Batch, Dialect, File, OnInvalid, Project
-from batches.rules.errors import Gone
 from batches.rules.lines.jsonl import read_lines, read_request, request_line
 from batches.rules.lines.line_rules import QUALIFIED_MODEL_CHARS
 from batches.services.core.route import route
@@ -47,7 +47,6 @@ from batches.services.intake.submit import submit
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.execution import chosen_at_submit
 from batches.services.policy.quota import require_room_now
-from batches.services.storage.ranges import reading
 
 ARRAY = "requests"
 
@@ -77,6 +76,7 @@ class CreateBatch(Fields):
     metadata = Metadata()
     output_expires_after = Lifetime()
     execution = HowToRun()
+    callback_url = CallbackUrl()
 
     def validate_completion_window(self, window: CompletionWindow | None) -> CompletionWindow:
         return window or self.usual_window
@@ -92,6 +92,7 @@ class CreateFields(TypedDict):
     metadata: dict[str, str] | None
     output_expires_after: timedelta | None
     execution: str | None
+    callback_url: str | None
     model: NotRequired[str | None]
     provider: NotRequired[str | None]
 
@@ -251,6 +252,7 @@ class BatchCreation(DialectView):
             on_invalid=OnInvalid(asked["on_invalid"]),
             requests=requests,
             execution=asked["execution"] or "",
+            callback_url=asked["callback_url"] or "",
         )
 
 
@@ -280,18 +282,6 @@ def _readdressed(content: "UploadedFile[Any]", url: str) -> Iterator[bytes]:
         assert line.content is not None
         request = read_request(line.content)
         yield request_line(custom_id=request.custom_id, url=url, body=bytes(request.body))
-
-
-def endpoint_of_first_line(file: File) -> str:
-    """The endpoint in the first line of an input file: its url, else chat completions."""
-    try:
-        with reading(file, name="input") as content:
-            lines = read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES)
-            url = read_request(next(lines).content or b"").url
-    except (Gone, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return CHAT  # validation will report the fault
-    endpoint = canonical(url or "")
-    return endpoint if endpoint and is_endpoint(file.project, endpoint) else CHAT
 
 
 def _given(document: msgspec.Raw) -> bytes:

@@ -4,10 +4,17 @@ A client may choose an endpoint of the contracts, or a further endpoint that an 
 """
 
 from collections.abc import Sequence
+from typing import BinaryIO, cast
+
+import msgspec
+from django.conf import settings
 
 from batches.http.errors import InvalidValue
-from batches.models import Project
+from batches.models import File, Project
+from batches.rules.errors import Gone
+from batches.rules.lines.jsonl import read_lines, read_request
 from batches.services.core.route import further_endpoints
+from batches.services.storage.ranges import reading
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
@@ -42,3 +49,15 @@ def require_endpoint(project: Project, text: str, *, place: str, known: Sequence
     if not is_endpoint(project, text, known=known):
         names = ", ".join((*known, *further_endpoints(project)))
         raise InvalidValue(f"{place}: it must be one of {names}.", param=place.rpartition(" ")[2].strip("'"))
+
+
+def endpoint_of_first_line(file: File) -> str:
+    """The endpoint in the first line of an input file: its url, else chat completions."""
+    try:
+        with reading(file, name="input") as content:
+            lines = read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES)
+            url = read_request(next(lines).content or b"").url
+    except (Gone, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return CHAT  # validation will report the fault
+    endpoint = canonical(url or "")
+    return endpoint if endpoint and is_endpoint(file.project, endpoint) else CHAT

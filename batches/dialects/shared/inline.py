@@ -9,12 +9,19 @@ import msgspec
 from django.http import HttpRequest, UnreadablePostError
 
 from batches.http.errors import InvalidBody, InvalidValue, RequestTimeout
+from batches.http.fields import CallbackUrl, Fields
 from batches.http.parsers import read_member
 from batches.rules.errors import TooLarge
 from batches.rules.lines.json_stream import Item, Malformed, Member, TooLong, read_members
 from batches.rules.lines.jsonl import complaint, is_too_deep, request_line
 
 HEAD_BYTES = 1024**2  # all members besides the requests, together
+
+
+class OwnMembers(Fields):
+    """The members of a create body that the portal adds to a contract whose bodies have nothing besides the requests."""
+
+    callback_url = CallbackUrl()
 
 
 @dataclass(frozen=True, slots=True)

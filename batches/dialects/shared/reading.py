@@ -15,6 +15,7 @@ from batches.rules import identifiers
 from batches.rules.errors import NotFound
 from batches.rules.states import BatchStatus
 from batches.services.intake.idempotency import note_use
+from batches.services.telemetry import log_context
 
 SHOWN_ERRORS = 1000  # the most errors that are shown for one batch
 
@@ -25,6 +26,7 @@ def find_batch(key: ApiKey, text: str) -> Batch:
     batch = Batch.objects.visible(project=key.project).filter(pk=found).first() if found else None
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
+    log_context.note(**{log_context.BATCH: str(batch)})
     note_use([batch], key=key, now=timezone.now())
     return batch
 

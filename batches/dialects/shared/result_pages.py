@@ -72,7 +72,7 @@ def result_page(batch: Batch, *, cursor: Cursor, limit: int) -> ResultPage:
 def with_requests(page: ResultPage, batch: Batch) -> tuple[ResultPage, dict[int, bytes]]:
     """The page, cut short if its requests are long, and the input lines of its results by line number.
 
-    Lines that are not kept any more, or are too long to be read, are left out. One slice is read at a time, and only slices
+    Lines that are erased, no longer kept, or too long to be read are left out. One slice is read at a time, and only slices
     with a result.
     """
     wanted = [result.line for result in page.results]
@@ -87,7 +87,7 @@ def with_requests(page: ResultPage, batch: Batch) -> tuple[ResultPage, dict[int,
             lines = slice_lines(batch, piece) if numbers else {}
         except Gone:
             continue
-        for number in numbers:
+        for number in (line for line in numbers if line in lines):  # not those that were erased
             held += len(lines[number])
             if requests and held > PAGE_CHARS:
                 return _cut(page, before=number), requests

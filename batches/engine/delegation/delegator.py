@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches.engine.delegation.database import DatabaseThread
+from batches.engine.database_thread import DatabaseThread
 from batches.engine.delegation.drivers import Drivers
 from batches.engine.delegation.steps import Steps
 from batches.engine.shutdown import stopping
@@ -22,6 +22,7 @@ from batches.rules.errors import LostRace
 from batches.rules.execution import JobState
 from batches.services.delegation import due, watching
 from batches.services.delegation.creating import hand_over
+from batches.services.telemetry.hand_in import hand_in_quietly
 from providers.base import CredentialUnavailable, Failure
 from providers.jobs.base import Driver, Found
 
@@ -55,9 +56,9 @@ class Delegator:
 
     def __init__(self, owner: uuid.UUID) -> None:
         self._owner = owner
-        self._database = DatabaseThread()
-        self._leases = DatabaseThread()  # they are renewed on time however long a step takes
-        self._inputs = DatabaseThread()  # a long input holds no other job up
+        self._database = DatabaseThread("delegation")
+        self._leases = DatabaseThread("delegation")  # they are renewed on time however long a step takes
+        self._inputs = DatabaseThread("delegation")  # a long input holds no other job up
         self._drivers = Drivers()
         self._steps = Steps(self._database, self._inputs)
         self._asked: defaultdict[uuid.UUID, deque[float]] = defaultdict(deque)  # when jobs of a provider were looked at singly
@@ -109,9 +110,10 @@ class Delegator:
         return bool(handed or jobs)
 
     async def _hand_over(self) -> int:
-        """Lay jobs over new batches, if that was not done a moment ago. How many batches."""
+        """Lay jobs over new batches, if that was not done a moment ago. How many batches. It also tells what was counted."""
         if time.monotonic() < self._handed_at + HAND_OVER_SECONDS:
             return 0
+        await self._database(hand_in_quietly, now=timezone.now())
         handed = await self._database(hand_over.hand_over_some, now=timezone.now())
         self._handed_at = float("-inf") if handed else time.monotonic()
         return handed

@@ -9,7 +9,7 @@ from typing import IO
 from django.conf import settings
 from django.utils import timezone
 
-from batches.engine.delegation.database import DatabaseThread
+from batches.engine.database_thread import DatabaseThread
 from batches.models import ProviderJob
 from batches.rules.errors import Gone, StorageAway
 from batches.rules.execution import JobState
@@ -53,6 +53,12 @@ class Steps:
 
     async def take(self, job: ProviderJob, driver: Driver) -> None:
         """Take the next step of a leased job. It gives the lease back unless it raises."""
+        try:
+            await self._take(job, driver)
+        except StorageAway as error:  # nothing was sent of what could not be read
+            await self._database(put_off, job, seconds=PORTAL_SECONDS, now=timezone.now(), failure=str(error))
+
+    async def _take(self, job: ProviderJob, driver: Driver) -> None:
         match JobState(job.state):
             case JobState.PREPARING:
                 await self._create(job, driver)
@@ -127,7 +133,7 @@ class Steps:
             await self._database(doubt.in_doubt, job, made.failure, now=now)
 
     async def _written(self, job: ProviderJob, driver: Driver, file: "IO[bytes]") -> Input | None:
-        """The input of a job in its family's format. None if there is nothing to send, or it cannot be read now."""
+        """The input of a job in its family's format. None if there is nothing to send. Raises StorageAway."""
 
         def write() -> tuple[int, int]:
             rows = size = 0
@@ -143,9 +149,6 @@ class Steps:
 
         try:
             rows, size = await self._inputs(write)
-        except StorageAway as error:
-            await self._database(put_off, job, seconds=PORTAL_SECONDS, now=timezone.now(), failure=str(error))
-            return None
         except (Gone, InputUnreadable) as error:
             failure = Failure(Kind.PORTAL, str(error))
             await self._database(submitting.not_created, job, failure, later=False, now=timezone.now())
@@ -186,11 +189,7 @@ class Steps:
             await self._database(concluding.missed, job, found, now=timezone.now())
             return
         seen = found if isinstance(found, Snapshot) and found.has_ended else as_snapshot(job)
-        try:
-            prices = await self._inputs(Prices, job)
-        except StorageAway as error:
-            await self._database(put_off, job, seconds=PORTAL_SECONDS, now=timezone.now(), failure=str(error))
-            return
+        prices = await self._inputs(Prices, job)
         rows: list[RowResult] = []
         size = unreadable = busy = foreign = 0
         try:

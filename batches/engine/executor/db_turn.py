@@ -21,7 +21,12 @@ from batches.models import Worker
 from batches.services.core import wake
 from batches.services.lifecycle.claim import Appetite
 from batches.services.lifecycle.settle import Receipt, Report, settle, settle_apart
+from batches.services.tally.attempts import count_attempts
 from batches.services.tally.workers import heartbeat, leave, leave_seat, take_seat
+from batches.services.telemetry import log_context
+from batches.services.telemetry.catalogue import DUPLICATES, LEASES_LOST, SETTLE_SECONDS
+from batches.services.telemetry.counts import count, observe
+from batches.services.telemetry.hand_in import hand_in, hand_in_quietly
 
 logger = logging.getLogger(__name__)
 
@@ -65,10 +70,12 @@ class DatabaseThread:
 
     def __init__(self, executor_id: uuid.UUID) -> None:
         self.executor_id = executor_id
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="database", initializer=log_context.keep, initargs=(log_context.current(),)
+        )
         self._upstreams = Upstreams(executor_id)
         self._take_up = TakeUp(executor_id, self._upstreams)
-        self._seen_at = 0.0
+        self._seen_at = self._told_at = 0.0
         self._refused = 0  # how many turns in a row the database answered and did not record the report
         self._keeps_seat = True
 
@@ -87,10 +94,13 @@ class DatabaseThread:
 
     def _take(self, turn: Turn) -> Answer | None:
         now = timezone.now()
+        began = time.monotonic()
         receipt = self._hand_in(turn.report, now=now)
         if receipt is None:
             return None
         answer = Answer(receipt)
+        with self._step("counting"):
+            _count(turn.report, receipt, seconds=time.monotonic() - began)
         self._take_up.forget_batches(turn.report.batches.keys() - receipt.held_back)
         with self._step("looking round"):
             self._look_round(answer, turn, now=now)
@@ -106,6 +116,8 @@ class DatabaseThread:
             answer.unsure = self._upstreams.unsure
         with self._step("noting the health of providers"):
             self._upstreams.note_health(turn.demands, now=now)
+        with self._step("telling what was counted"):
+            self._tell(now=now)
         return answer
 
     def _hand_in(self, report: Report, *, now: datetime) -> Receipt | None:
@@ -151,6 +163,12 @@ class DatabaseThread:
         self._seen_at = time.monotonic()
         answer.opened += self._upstreams.changed()
 
+    def _tell(self, *, now: datetime) -> None:
+        """Add what was counted to the database, no more often than heartbeats are sent."""
+        if time.monotonic() - self._told_at >= HEARTBEAT_SECONDS:
+            self._told_at = time.monotonic()
+            hand_in(now=now)
+
     def _leave_seat(self) -> None:
         self._keeps_seat = False
         with self._step("leaving the seat"):
@@ -164,4 +182,14 @@ class DatabaseThread:
             leave(self.executor_id)
         with suppress(redis.RedisError):  # the shares run out by themselves
             self._upstreams.leave()
+        hand_in_quietly(now=timezone.now())
         connection.close()
+
+
+def _count(report: Report, receipt: Receipt, *, seconds: float) -> None:
+    """Count what a turn has recorded, and what it has lost. `seconds` is how long that took."""
+    if report.settled or report.tried:
+        observe(SETTLE_SECONDS, seconds=[seconds])
+        count_attempts(report.settled, report.tried, report.batches, lost=receipt.lost)
+    count(LEASES_LOST, "fenced", by=len(receipt.lost))
+    count(DUPLICATES, "dropped", by=receipt.dropped)

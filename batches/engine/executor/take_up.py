@@ -24,6 +24,8 @@ from batches.services.lifecycle.fail import fail
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.results.results import slice_lines
 from batches.services.tally.outcomes import Settled
+from batches.services.telemetry.catalogue import CLAIM_SECONDS
+from batches.services.telemetry.counts import observe
 from providers.base import Failure
 from providers.failures import Kind
 from providers.models import CredentialUnavailable
@@ -87,7 +89,9 @@ class TakeUp:
         self._forget_obstacles()
         known = set(self.obstacles)
         appetite = replace(appetite, avoided=frozenset(known))
+        began = time.monotonic()
         self._unbegun = claim(executor=self._executor_id, appetite=appetite, now=now)[::-1]
+        observe(CLAIM_SECONDS, seconds=[time.monotonic() - began])
         while self._unbegun:
             self._begin(self._unbegun[-1], opened, taken, now=now)
             self._unbegun.pop()

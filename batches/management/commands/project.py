@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from batches.management.amounts import NONE, add_amounts, given
+from batches.management.named import project_named
 from batches.models import Project
 from batches.rules.actors import COMMAND
 from batches.rules.errors import PortalError
@@ -41,10 +42,7 @@ class Command(BaseCommand):
             self._say(project)
 
     def _set(self, options: dict[str, Any]) -> None:
-        project = Project.objects.called(options["slug"])
-        if project is None:
-            known = ", ".join(Project.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no project {options['slug']!r}. Known: {known}.")
+        project = project_named(options["slug"])
         limits, delegation = given(options, QUOTAS), given(options, PROJECT_SETTINGS)
         if not (limits or delegation):
             raise CommandError("Nothing to set: name a quota, such as --max-open-batches 50, or --may-delegate yes.")

@@ -16,6 +16,7 @@ from batches.management.smoke import add_arguments, run_smoke
 from batches.models import Project
 from batches.rules.actors import COMMAND
 from batches.rules.errors import PortalError
+from batches.services.notices import subscriptions
 from batches.services.people.second_factor import rotate_second_factors
 from batches.services.policy.delegation import about_jobs, place_of
 from batches.services.policy.tune import (
@@ -27,6 +28,7 @@ from batches.services.policy.tune import (
     tune_provider,
 )
 from batches.services.upstreams import providers
+from batches.services.webhooks.endpoints import encrypt_anew
 from providers.models import CredentialUnavailable, Provider
 from providers.registry import ADAPTERS
 
@@ -98,7 +100,7 @@ class Command(BaseCommand):
         check.add_argument("--call", default="", metavar="MODEL", help="send one small call of this model, which is paid for")
         check.add_argument("--endpoint", default="", help="of that call, such as /v1/embeddings; else the first that it serves")
         add_arguments(verbs.add_parser("smoke", help="try a provider's batch API with a job of ten small requests"))
-        verbs.add_parser("rotate", help="encrypt stored credentials and second factors anew under the first of CREDENTIAL_KEYS")
+        verbs.add_parser("rotate", help="encrypt every stored secret anew under the first of CREDENTIAL_KEYS")
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
@@ -231,6 +233,7 @@ class Command(BaseCommand):
     def _rotate(self, _: dict[str, Any]) -> None:
         now = timezone.now()
         rotated = providers.rotate_credentials(actor=COMMAND, now=now) + rotate_second_factors(actor=COMMAND, now=now)
+        rotated += encrypt_anew(actor=COMMAND, now=now) + subscriptions.encrypt_anew(actor=COMMAND, now=now)
         self.stdout.write(f"Encrypted anew: {rotated}.")
 
 

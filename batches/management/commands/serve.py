@@ -1,6 +1,7 @@
 """`serve`: run the portal, or one of its roles."""
 
 import fcntl
+import logging
 import os
 import socket
 import sys
@@ -11,8 +12,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from batches.management.own_url import own_url
-from batches.management.processes import Child, Supervisor
+from batches.management.processes import MARGIN_SECONDS, Child, Supervisor, web_grace, worker_grace
 from batches.services.core.lease import free_all
+
+logger = logging.getLogger(__name__)
 
 ROLES = ("web", "control", "execute", "delegate", "beat")
 
@@ -58,7 +61,8 @@ class Command(BaseCommand):
     def _serve_all(self) -> None:
         _require_port()
         self._greet()
-        Supervisor([Child(role, command(role)) for role in ROLES], say=self.stderr.write).run()
+        grace = max(web_grace(), worker_grace()) + MARGIN_SECONDS  # the web server is a supervisor, too
+        Supervisor([Child(role, command(role)) for role in ROLES], say=logger.warning, grace=grace).run()
 
     def _greet(self) -> None:
         url = own_url()
@@ -74,13 +78,16 @@ def command(role: str) -> list[str]:
     cores = os.cpu_count() or 1
     quiet_as_root = ["-W", "ignore:You're running the worker with superuser privileges"]
     celery = [sys.executable, *quiet_as_root, "-m", "celery", "--app", "config", "--quiet"]
-    worker = [*celery, "worker", "--without-gossip", "--without-heartbeat", "--without-mingle", "--pool", "prefork"]
+    worker = [*celery, "worker", "--without-gossip", "--without-heartbeat", "--without-mingle", "--hostname", f"{role}@%h"]
     match role:
         case "web":
             return [sys.executable, "-m", "config.web"]
-        case "control" | "execute" | "delegate":
-            slots = {"control": max(2, cores), "execute": settings.EXECUTOR_SLOTS, "delegate": 1}[role]
-            return [*worker, "--queues", role, "--hostname", f"{role}@%h", "--concurrency", str(slots)]
+        case "control" | "execute":
+            slots = max(2, cores) if role == "control" else settings.EXECUTOR_SLOTS
+            return [*worker, "--pool", "prefork", "--queues", role, "--concurrency", str(slots)]
+        case "delegate":
+            # The delegator and the deliverer wait for others most of the time: one process has both, in threads.
+            return [*worker, "--pool", "threads", "--queues", "delegate,notify", "--concurrency", str(settings.LOOP_SLOTS)]
         case "beat":
             return [*celery, "beat", "--pidfile="]
     raise ValueError(role)

@@ -19,6 +19,7 @@ from batches.models import (
     BatchObject,
     BatchResult,
     File,
+    Leftover,
     UploadPart,
     bulk,
 )
@@ -46,13 +47,13 @@ _ORPHANS = """
 
 
 def orphan_rows() -> Iterator[tuple[type[models.Model], uuid.UUID]]:
-    """The tables with rows of batches that are gone, each with the id of such a batch."""
+    """The tables with rows of batches that are gone, each with the id of such a batch. Retention deletes some of them already."""
+    being_deleted = set(Leftover.objects.filter(part=Leftover.Part.EVERYTHING).values_list("batch_id", flat=True))
     for model in HOT:
         with bulk.cursor() as cursor:
             cursor.execute(_ORPHANS.format(table=model._meta.db_table, batches=Batch._meta.db_table))
             rows = cursor.fetchall()
-        for (key,) in rows:
-            yield model, bulk.as_uuid(key)
+        yield from ((model, key) for key in (bulk.as_uuid(row[0]) for row in rows) if key not in being_deleted)
 
 
 def remove_orphans(model: type[models.Model], batch_id: uuid.UUID) -> int:

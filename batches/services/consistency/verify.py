@@ -17,6 +17,8 @@ from batches.rules.states import Act, BatchStatus
 from batches.services.consistency import counts, errors, files, jobs, recoveries, rows, states
 from batches.services.consistency.base import BatchesPage, Check, Disagreement, NotMended, some_lines
 from batches.services.core.transition import record
+from batches.services.telemetry.catalogue import VERIFY_FINDINGS
+from batches.services.telemetry.counts import count
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +108,7 @@ def verify_recent(*, now: datetime) -> None:
     sample = [part for batch_id in chosen for part in some_lines(batch_id)]
     for page in _pages(Batch.objects.filter(pk__in=chosen)):
         for mended in _mend_page(BatchesPage(page, sample), UNATTENDED, actor=RECONCILE, now=now):
+            count(VERIFY_FINDINGS, "mended" if mended.done else "left")
             logger.warning("%s. %s", mended.disagreement, mended.done or mended.reason)
 
 

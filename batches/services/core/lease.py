@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
-from batches.models import Batch, BulkOperation, Slice, Worker
+from batches.models import Batch, BulkOperation, Slice, Subscription, WebhookDelivery, Worker
 from batches.rules.errors import LostRace
 from batches.rules.states import BatchStatus
+from batches.services.telemetry import log_context
 
 LOST = Case(When(lease_owner__isnull=True, then=0), default=1)  # added to `lost_leases`: 1 if a lease ended unreleased
 AGAIN_AFTER = timedelta(seconds=10)  # when failed control work is repeated; a full disk or an unreachable storage may last
@@ -51,10 +52,11 @@ def at_work(batch: Batch) -> Iterator[None]:
     """Give the lease back after the work.
 
     If the work fails, the lease stays for AGAIN_AFTER, so that the work is not repeated every second. A LostRace ends the work
-    without an error, because another act or worker has taken the batch over.
+    without an error, because another act or worker has taken the batch over. Log lines name the batch.
     """
     try:
-        yield
+        with log_context.bound(**{log_context.BATCH: str(batch)}):
+            yield
     except LostRace:
         release(batch)
     except Exception:
@@ -71,7 +73,7 @@ def at_work(batch: Batch) -> Iterator[None]:
 def free_all() -> None:
     """Free all leases, and forget all workers. For a portal that starts and knows that no other process of it runs."""
     Slice.objects.exclude(lease_owner=None).update(lost_leases=F("lost_leases") + 1)
-    for leased in (Batch, Slice, BulkOperation):
+    for leased in (Batch, Slice, BulkOperation, WebhookDelivery, Subscription):
         leased.objects.exclude(lease_expires_at=None).update(lease_owner=None, lease_expires_at=None)
     Worker.objects.all().delete()
 

@@ -10,6 +10,9 @@ from batches.rules.actors import Actor
 from batches.rules.errors import LostRace
 from batches.rules.states import MOVES, OF_DELEGATION, STAMPS, TERMINAL, Act, BatchStatus
 from batches.services.core.conditions import NOT_BLOCKED, NOT_PAUSED, NOT_THROTTLED
+from batches.services.core.outbox import announce_entry
+from batches.services.telemetry.catalogue import BATCHES_ENDED, BATCHES_SUBMITTED
+from batches.services.telemetry.counts import count_on_commit
 
 
 @transaction.atomic
@@ -33,6 +36,8 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
     batch.refresh_from_db()
     batch.forget_counts()
     record(batch, origin=origin, actor=actor, now=now, note=note)
+    if to in TERMINAL:
+        count_on_commit(BATCHES_ENDED, to)
     return batch
 
 
@@ -41,11 +46,15 @@ def record(
 ) -> Event:
     """Add an event to the batch's timeline. `origin` is the status before, or None for its creation.
 
+    Must be called in the transaction of what it tells of, since receivers of the project's events may be told (see `outbox`).
+
     An act also belongs to the audit log of the batch's project. Moves, the creation, and what the engine does with the jobs of
     a batch do not.
     """
+    if origin is None:
+        count_on_commit(BATCHES_SUBMITTED)
     is_act = act not in OF_DELEGATION and (act is not None or batch.status in (BatchStatus.CANCELLING, origin))
-    return Event.objects.create(
+    event = Event.objects.create(
         batch=batch,
         project_id=batch.project_id if is_act else None,
         from_status=origin or "",
@@ -58,3 +67,5 @@ def record(
         operation_id=actor.operation,
         created_at=now,
     )
+    announce_entry(batch, entry=event.pk, origin=origin, act=act, now=now)
+    return event

@@ -45,6 +45,11 @@ def delegate() -> None:
     _after_commit("batches.engine.delegate")
 
 
+def notify() -> None:
+    """Wake a worker for deliveries to receivers of events."""
+    _after_commit("batches.engine.notify")
+
+
 def finalize(batch_id: uuid.UUID) -> None:
     """Wake a worker for a batch that may have nothing left to run."""
     _after_commit("batches.engine.finalize", batch_id)
@@ -53,6 +58,11 @@ def finalize(batch_id: uuid.UUID) -> None:
 def bulk(operation_id: uuid.UUID) -> None:
     """Wake a worker for a bulk operation with batches left to act on."""
     _after_commit("batches.engine.bulk", operation_id)
+
+
+def erase(erasure_id: uuid.UUID) -> None:
+    """Wake a worker for an erasure."""
+    _after_commit("batches.engine.erase", erasure_id)
 
 
 def _after_commit(task: str, *ids: uuid.UUID) -> None:

@@ -29,6 +29,7 @@ from batches.services.policy.deadline_guard import (
     Pace,
     recall_times,
 )
+from batches.services.tally.late_batches import mark_at_risk
 from batches.services.tally.pace import call_seconds
 from providers.jobs.profiles import PROFILES
 from providers.models import Provider
@@ -121,7 +122,7 @@ def _recall_some(batch: Batch, late: Sequence[uuid.UUID], *, now: datetime) -> i
     if not taken:
         return 0
     Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now)
-    Batch.objects.filter(pk=batch.pk, status=BatchStatus.IN_PROGRESS, at_risk_since=None).update(at_risk_since=now)
+    mark_at_risk(batch.pk, now=now)
     jobs = ProviderJob.objects.filter(batch=batch, recall=Recall.LATE).aggregate(jobs=Count("pk"), rows=Sum("rows"))
     many = f"{counted(jobs['jobs'], 'job')} with {counted(jobs['rows'], 'request')}"
     tell(batch, Act.TAKEN_BACK, f"{many} would miss the deadline.", now=now)

@@ -48,7 +48,7 @@ def start(file: File, submission: Submission, *, since: datetime, actor: Actor, 
 # The columns that a person chooses when they start a batch. The model is not one: validation may have found another model.
 _CHOSEN = (
     *("dialect", "endpoint", "provider", "completion_window", "metadata", "extras", "default_model"),
-    *("remark", "priority", "on_invalid", "execution_asked", *GUARDS),
+    *("remark", "priority", "on_invalid", "execution_asked", "callback_url", *GUARDS),
 )
 
 

@@ -1,19 +1,22 @@
 """idempotency: a create call that is repeated makes no second batch."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import TypeVar
 
 import msgspec
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from batches.models import ApiKey, Batch, File, IdempotencyRecord, Purpose
 from batches.rules.errors import InProgress, InvalidRequest, LostRace
 from batches.services.intake.extras import NO_EXTRAS, Extras, stored_extras
+
+M = TypeVar("M", bound=Model)
 
 KEYS_ARE_KEPT = timedelta(hours=24)
 RETRIES_ARE_SEEN = timedelta(minutes=10)
@@ -21,6 +24,7 @@ ABANDONED_AFTER = timedelta(minutes=5)  # a call that has not ended after this t
 WAIT_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 TOKEN_CHARS = 255  # a longer token is stored as its digest; if it were cut, two tokens could become the same
+GIVEN_UP = "This call took so long that it was given up."
 
 
 class KeyReused(InvalidRequest):
@@ -48,18 +52,21 @@ def reserved(
     another digest raises KeyReused. Without a token, a call that its client marks as a retry repeats the last call with the
     same digest within 10 minutes, unless the client has used the id of that call's batch (see `note_use`).
 
+    A call that makes something else than a batch gives it to the reservation by `made_once`. Then the reservation has its id in
+    `made_id`.
+
     A repetition waits a few seconds for a first call that is not finished, then InProgress is raised. If the block fails, the
     reservation is deleted.
     """
     token = token if len(token) <= TOKEN_CHARS else sha256(token.encode(errors="surrogatepass")).hexdigest()
     record = _of_token(key, path, digest, token, now=now) if token else _of_retry(key, path, digest, now=now, is_retry=is_retry)
-    if record.batch_id is not None:
+    if record.is_finished:
         yield record
         return
     try:
         yield record
     except BaseException:
-        IdempotencyRecord.objects.filter(pk=record.pk, batch=None).delete()
+        IdempotencyRecord.objects.filter(pk=record.pk, batch=None, made_id=None).delete()
         raise
 
 
@@ -119,18 +126,18 @@ def note_read(file: File, *, key: ApiKey, now: datetime) -> None:
 
 
 def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:
-    """Wait until the record has a batch. None if the first call failed or was abandoned."""
+    """Wait until the record has what its call makes. None if the first call failed or was abandoned."""
     ends = time.monotonic() + WAIT_SECONDS
     while True:
         try:
             first.refresh_from_db()
         except IdempotencyRecord.DoesNotExist:
             return None
-        if first.batch_id is not None:
+        if first.is_finished:
             return first
         if first.created_at <= timezone.now() - ABANDONED_AFTER:
-            # If the call made its batch just now after all, the next look finds it.
-            if IdempotencyRecord.objects.filter(pk=first.pk, batch=None).delete()[0]:
+            # If the call made it just now after all, the next look finds it.
+            if IdempotencyRecord.objects.filter(pk=first.pk, batch=None, made_id=None).delete()[0]:
                 return None
             continue
         if time.monotonic() > ends:
@@ -141,7 +148,16 @@ def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:
 def complete_reservation(reservation: IdempotencyRecord | None, batch: Batch) -> None:
     """Give a reservation its batch, in the transaction that made the batch. Raises LostRace when the reservation is gone."""
     if reservation is not None and not IdempotencyRecord.objects.filter(pk=reservation.pk).update(batch=batch):
-        raise LostRace("This call took so long that it was given up.")
+        raise LostRace(GIVEN_UP)
+
+
+@transaction.atomic
+def made_once(reservation: IdempotencyRecord | None, make: Callable[[], M]) -> M:
+    """Make something that is no batch, and give the reservation its id, in one transaction. Raises LostRace."""
+    made = make()
+    if reservation is not None and not IdempotencyRecord.objects.filter(pk=reservation.pk).update(made_id=made.pk):
+        raise LostRace(GIVEN_UP)
+    return made
 
 
 def forget_calls(*, now: datetime) -> None:

@@ -7,6 +7,7 @@ from batches.models import Batch, Dialect, OnInvalid, Project
 from batches.rules.states import BatchStatus
 from batches.services.intake.extras import NO_EXTRAS, Extras, kept_extras, stored_extras
 from batches.services.policy.guards import OwnGuards, checked_guards, own_guards
+from batches.services.webhooks.receivers import require_receiver
 from providers.models import Provider
 
 
@@ -16,7 +17,8 @@ class Submission:
 
     `completion_window` is the client's word for `window`. `model` is for lines that name none, as `MODEL` or
     `PROVIDER/MODEL`. `extras` have been checked (see `extras`). `guards` are checked when the batch is made. `requests` is
-    the number of requests that came with the create call. `execution` is the batch's own wish, or empty.
+    the number of requests that came with the create call. `execution` is the batch's own wish, or empty. `callback_url` is told
+    of the batch's end; it is checked when the batch is made.
     """
 
     project: Project
@@ -36,12 +38,13 @@ class Submission:
     guards: OwnGuards = field(default_factory=OwnGuards)
     requests: int = 0
     execution: str = ""
+    callback_url: str = ""
 
 
 def as_batch(submission: Submission, *, provider: Provider, default_model: str) -> Batch:
     """The batch of a submission. It is not stored, and has no input, maker and times yet.
 
-    Raises InvalidRequest for a guard out of bounds.
+    Raises InvalidRequest for a guard out of bounds, and for a callback URL that nothing may be sent to.
     """
     lifetime = submission.output_lifetime
     return Batch(
@@ -61,6 +64,7 @@ def as_batch(submission: Submission, *, provider: Provider, default_model: str) 
         operation_name=submission.operation_name,
         extras=stored_extras(submission.extras),
         execution_asked=submission.execution,
+        callback_url=require_receiver(submission.callback_url, param="callback_url") if submission.callback_url else "",
         total=submission.requests,
         pending=submission.requests,
         **checked_guards(submission.guards),
@@ -86,4 +90,5 @@ def submission_of(batch: Batch) -> Submission:
         extras=kept_extras(batch),
         guards=own_guards(batch),
         execution=batch.execution_asked,
+        callback_url=batch.callback_url,
     )

@@ -18,6 +18,7 @@ from batches.services.people.authenticate import require_not_revoked
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.execution import chosen_at_submit
 from batches.services.policy.quota import require_room
+from batches.services.webhooks.endpoints import callbacks_of
 from providers.models import Provider
 
 
@@ -34,9 +35,9 @@ def submit(
     """Accept a batch over an uploaded file, and wake a worker for its validation.
 
     A `reservation` (see `idempotency`) gets the batch. Raises InvalidRequest for a file of another purpose, an unusable model
-    or a guard out of bounds, CannotDelegate for an execution that is not possible, NoProvider when no provider serves the
-    endpoint, IntakeStopped, QuotaExceeded, NotAuthenticated when the key was revoked since the call began, and LostRace when
-    the reservation is gone. After an error nothing is written.
+    or callback URL, or a guard out of bounds, CannotDelegate for an execution that is not possible, NoProvider when no
+    provider serves the endpoint, IntakeStopped, QuotaExceeded, NotAuthenticated when the key was revoked since the call began,
+    and LostRace when the reservation is gone. After an error nothing is written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
@@ -55,6 +56,8 @@ def submit(
     batch.created_at = batch.updated_at = now
     batch.expires_at = now + submission.window
     batch.save(force_insert=True)
+    if batch.callback_url:
+        callbacks_of(project, actor=actor, now=now)
     complete_reservation(reservation, batch)
     record(batch, origin=None, actor=actor, now=now)
     wake.validate(batch.id)

@@ -18,6 +18,7 @@ from batches.models import ApiKey, Project, Purpose, Upload, UploadPart, UploadS
 from batches.rules.errors import InvalidRequest, LostRace, TooLarge
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room
+from batches.services.retention.holds import held
 from batches.services.storage.store import keep, put, size_limit, undone_on_error, write_plain
 
 logger = logging.getLogger(__name__)
@@ -168,7 +169,7 @@ def drop_parts_left_over(*, now: datetime) -> None:
     """Remove the parts of uploads that have ended: a process may have been killed before it removed them."""
     del now
     left = UploadPart.objects.exclude(upload__status=UploadStatus.PENDING).values("upload")
-    for upload in Upload.objects.filter(pk__in=left)[:AT_ONCE]:
+    for upload in Upload.objects.filter(pk__in=left).exclude(project__in=held().projects)[:AT_ONCE]:
         drop_parts(upload)
 
 
@@ -196,7 +197,12 @@ def _chunks(parts: Sequence[UploadPart]) -> Iterator[bytes]:
 
 
 def drop_parts(upload: Upload) -> None:
-    """Delete the parts of an upload. A part whose bytes cannot be deleted stays for the next run of `prune`."""
+    """Delete the parts of an upload. A part whose bytes cannot be deleted stays for the next run of `prune`.
+
+    Under a legal hold of the project they all stay until its release.
+    """
+    if upload.project_id in held().projects:
+        return
     for part in upload.parts.all():
         try:
             part.content.storage.delete(str(part.content.name))

@@ -16,6 +16,8 @@ from batches.models import Attempt, Batch, BatchObject, Slice
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core.lease import LOST, is_free, lease_end
 from batches.services.lifecycle.turns import Candidate, candidates, rank
+from batches.services.telemetry.catalogue import LEASES_LOST
+from batches.services.telemetry.counts import count_on_commit
 from providers.failures import Kind
 
 RECORDED_WITHIN = timedelta(seconds=1)  # an outcome is on record so soon after its call ended
@@ -184,6 +186,7 @@ def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetim
         not_before=None,
         lost_leases=F("lost_leases") + LOST,
     )
+    count_on_commit(LEASES_LOST, "expired", by=sum(piece.lease_owner is not None for piece in pieces))
     return [
         Lease(
             piece,

@@ -24,6 +24,8 @@ from batches.services.storage.store import undone_on_error
 from batches.services.tally.recount import recount
 from batches.services.tally.recoveries import count_recoveries, lock_lineage
 from batches.services.tally.result_rows import Uncalled, insert_uncalled
+from batches.services.telemetry.catalogue import OBJECTS_SETTLED
+from batches.services.telemetry.counts import count_on_commit
 
 logger = logging.getLogger(__name__)
 
@@ -113,13 +115,15 @@ def _close_some(batch: Batch, reason: BatchError | None) -> bool:
     now = timezone.now()
     identifiers = [piece.pk for piece in pieces]
     Slice.objects.filter(pk__in=identifiers).update(lease_epoch=F("lease_epoch") + 1, lease_owner=None, lease_expires_at=None)
+    fate, closed = _fate(batch, reason), 0
     for piece in pieces:
         lines = BatchObject.objects.filter(batch=batch, line__gte=piece.first_line, line__lte=piece.last_line)
         pending = lines.filter(status=ObjectStatus.PENDING)
         if reason is not None:
             _insert_reasons(batch, list(pending.values_list("line", "round")), reason, now=now)
-        pending.update(status=_fate(batch, reason), settled_at=now)
+        closed += pending.update(status=fate, settled_at=now)
     recount(identifiers)
+    count_on_commit(OBJECTS_SETTLED, fate, by=closed)
     return True
 
 

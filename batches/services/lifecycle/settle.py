@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef
 
 from batches.models import Attempt, Batch, BatchResult, Slice, ThrottledBy
 from batches.rules.errors import LostRace
-from batches.rules.states import BatchStatus
+from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.control.enforce_guards import enforce_guards
 from batches.services.core import wake
 from batches.services.core.lease import lease_end
@@ -22,7 +22,9 @@ from batches.services.tally.error_groups import record_errors
 from batches.services.tally.outcomes import Settled, Tried, errors_of, insert_attempts, insert_results
 from batches.services.tally.pace import note_pace
 from batches.services.tally.recount import recount
-from providers.base import Failure
+from batches.services.telemetry.catalogue import OBJECTS_SETTLED
+from batches.services.telemetry.counts import count_on_commit
+from providers.base import Failure, Success
 from providers.failures import Kind
 
 logger = logging.getLogger(__name__)
@@ -211,6 +213,9 @@ def _settle(report: Report, *, now: datetime) -> Receipt:
     recount({item.slice_id for item in settled})
     _let_go({pk: at for pk, at in report.done.items() if pk in held})
     _wake_finished({held[pk] for pk in report.done if pk in held})
+    succeeded = sum(isinstance(item.outcome, Success) for item in settled)
+    count_on_commit(OBJECTS_SETTLED, ObjectStatus.SUCCEEDED, by=succeeded)
+    count_on_commit(OBJECTS_SETTLED, ObjectStatus.FAILED, by=len(settled) - succeeded)
     stopped, held_back = _standing(report.batches, {batch_id for _, _, batch_id, _ in rows})
     return Receipt(
         lost=frozenset(report.epochs.keys() - held.keys()),

@@ -24,7 +24,7 @@ from batches.services.lifecycle.layout import Bad, Findings, clear, input_error,
 from batches.services.policy.execution import CannotDelegate, chosen_at_start
 from batches.services.policy.quota import require_room
 from batches.services.tally.error_groups import record_errors
-from batches.services.tally.workers import process_name
+from batches.services.telemetry.process import process_name
 
 logger = logging.getLogger(__name__)
 

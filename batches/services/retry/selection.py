@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from batches.models import INVALID_LINE, Batch, BatchError, BatchObject, OnInvalid
+from batches.models import ERASED, INVALID_LINE, Batch, BatchError, BatchObject, OnInvalid
 from batches.rules.errors import InvalidRequest
 from batches.rules.states import ObjectStatus
 from providers.failures import Kind
@@ -86,9 +86,10 @@ def chosen(
 ) -> list[Chosen]:
     """The selected objects with these statuses at these lines, in input order.
 
-    Skipped invalid lines are left out, because sending them cannot help.
+    Skipped invalid lines are left out, because sending them cannot help. So are erased requests: they are not kept any more.
     """
     objects = BatchObject.objects.filter(batch=batch, line__gte=first_line, line__lte=last_line, status__in=statuses)
+    objects = objects.exclude(kind=ERASED)
     if batch.on_invalid == OnInvalid.SKIP:
         objects = objects.exclude(kind=INVALID_LINE)
     if selection.lines is not None:

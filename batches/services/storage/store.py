@@ -11,12 +11,13 @@ from django.core.files import File as Content
 from django.db import DatabaseError, transaction
 from django.db.models.fields.files import FieldFile
 
-from batches.models import ApiKey, File, Project, Purpose
+from batches.models import ApiKey, File, Project, Purpose, RetentionKind
 from batches.rules.actors import Actor
 from batches.rules.errors import InvalidRequest, TooLarge
 from batches.services.core.audit import record_act
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room
+from batches.services.retention.terms import file_lifetime
 from batches.services.storage.unpack import plain, plain_name
 
 logger = logging.getLogger(__name__)
@@ -94,9 +95,13 @@ def write(
     lifetime: timedelta | None = None,
     key: ApiKey | None = None,
 ) -> File:
-    """Write bytes to storage, whatever their size. The row of the file is not saved, so that no client sees it yet."""
-    if lifetime is None and purpose in (Purpose.BATCH, Purpose.BATCH_OUTPUT):
-        lifetime = timedelta(seconds=settings.FILE_LIFETIME_SECONDS)
+    """Write bytes to storage, whatever their size. The row of the file is not saved, so that no client sees it yet.
+
+    The file lives as long as `lifetime` says, else as long as the portal keeps such files, and no longer than the project does.
+    """
+    default = timedelta(seconds=settings.FILE_LIFETIME_SECONDS) if purpose in (Purpose.BATCH, Purpose.BATCH_OUTPUT) else None
+    kind = RetentionKind.RESULTS if purpose == Purpose.BATCH_OUTPUT else RetentionKind.FILES
+    lifetime = file_lifetime(project, kind, asked=lifetime, default=default)
     file = File(
         project=project,
         purpose=purpose,

@@ -1,13 +1,16 @@
 """Late batches: `assess` marks those that will miss their deadline at their present pace, so that they are taken up first."""
 
+import uuid
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F, IntegerField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from batches.models import Batch, BatchMinute, Slice
 from batches.rules.states import BatchStatus
 from batches.services.core.direct import carried_directly
+from batches.services.core.outbox import AT_RISK, announce_attention
 
 RECENT = timedelta(minutes=5)  # the time over which the pace is measured
 MARGIN = 1.25  # the pace must be this many times faster than the deadline demands
@@ -50,9 +53,18 @@ def assess(*, now: datetime) -> None:
             left=expires_at - now,
             window=expires_at - created_at,
         )
-        if at_risk != (marked is not None):
-            still = Batch.objects.filter(pk=pk, status=BatchStatus.IN_PROGRESS)
-            still.update(at_risk_since=now if at_risk else None)
+        if at_risk and marked is None:
+            mark_at_risk(pk, now=now)
+        elif marked is not None and not at_risk:
+            Batch.objects.filter(pk=pk, status=BatchStatus.IN_PROGRESS).update(at_risk_since=None)
+
+
+@transaction.atomic
+def mark_at_risk(batch_id: uuid.UUID, *, now: datetime) -> None:
+    """Note that a running batch will miss its deadline, and tell receivers, unless it is noted already."""
+    one = Batch.objects.filter(pk=batch_id)
+    if one.filter(status=BatchStatus.IN_PROGRESS, at_risk_since=None).update(at_risk_since=now):
+        announce_attention(one, reason=AT_RISK, now=now)
 
 
 def _total(rows: "QuerySet[Slice] | QuerySet[BatchMinute]", total: Sum) -> Coalesce:

@@ -9,12 +9,11 @@ from uuid_utils.compat import uuid7
 
 from batches.models import BatchMinute, bulk
 from batches.rules.execution import Execution
+from batches.services.tally.attempts import TURNED_AWAY
 from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Success
-from providers.failures import Kind
 
 _COUNTED = ("succeeded", "failed", "retried", "throttled", "latency_ms")
-_TURNED_AWAY = frozenset({Kind.RATE_LIMITED, Kind.OVERLOADED})
 
 
 def note_pace(settled: Sequence[Settled], tried: Sequence[Tried], *, now: datetime) -> None:
@@ -27,7 +26,7 @@ def note_pace(settled: Sequence[Settled], tried: Sequence[Tried], *, now: dateti
     for attempt in tried:
         count = counts.setdefault(attempt.batch_id, [0] * len(_COUNTED))
         count[2] += 1
-        count[3] += attempt.failure.kind in _TURNED_AWAY
+        count[3] += attempt.failure.kind in TURNED_AWAY
     minute = now.replace(second=0, microsecond=0)
     rows = [(uuid7(), batch_id, minute, *count) for batch_id, count in sorted(counts.items())]
     bulk.add(BatchMinute, ("id", "batch", "minute", *_COUNTED), rows, keys=("batch", "minute"), added=_COUNTED)

@@ -1,61 +1,17 @@
 """workers: heartbeats of workers, and the seats of executors. Only an executor with a seat may take up work."""
 
 import os
-import socket
 import uuid
 from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from batches.models import Worker
 from batches.models.worker import ALIVE_FOR
+from batches.services.telemetry.process import place, process_identity, process_name, started
 
 FORGOTTEN_AFTER = timedelta(hours=1)
-_PROC = Path("/proc")
-_MAX_HOST_CHARS = 64
-
-
-def process_name() -> str:
-    """Host and process id, for people."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def process_identity() -> str:
-    """A name that no two processes share, although containers may share a host name and process ids are used again.
-
-    The name consists of the place (see `_place`), the process id, and the start time of the process.
-    """
-    pid = os.getpid()
-    return f"{_place()}/{pid}/{_started(pid) or _random(pid)}"
-
-
-@cache
-def _place() -> str:
-    """The place in which process ids are unique: the host, its boot and the namespace of process ids; else the host alone."""
-    host = socket.gethostname()[:_MAX_HOST_CHARS]
-    try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-        return f"{host}/{boot}/{(_PROC / 'self/ns/pid').stat().st_ino}"
-    except OSError:
-        return host
-
-
-@cache
-def _random(pid: int) -> str:
-    """A random name in place of an unknown start time. The process id is a parameter so that a forked process gets its own."""
-    del pid
-    return uuid.uuid4().hex
-
-
-def _started(pid: int) -> str:
-    """The start time of a process of this place, in ticks since the boot; empty if there is no such process."""
-    try:
-        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
 
 
 def heartbeat(worker_id: uuid.UUID, *, role: Worker.Role, now: datetime, in_flight: int = 0, trouble: str = "") -> None:
@@ -104,15 +60,15 @@ def leave(worker_id: uuid.UUID) -> None:
 
 def forget_killed() -> None:
     """Remove the executors of this place whose process has died. Executors of other places expire by their age."""
-    here = Worker.objects.executors().filter(process__startswith=f"{_place()}/")
+    here = Worker.objects.executors().filter(process__startswith=f"{place()}/")
     gone = [pk for pk, process in here.values_list("pk", "process") if not _runs(process)]
     Worker.objects.filter(pk__in=gone).delete()
 
 
 def _runs(process: str) -> bool:
     """Whether the process of this place with this identity still runs. If start times are unknown here, the answer is yes."""
-    _, pid, started = process.rsplit("/", 2)
-    return not _started(os.getpid()) or _started(int(pid)) == started
+    _, pid, began = process.rsplit("/", 2)
+    return not started(os.getpid()) or started(int(pid)) == began
 
 
 def forget_dead(*, now: datetime) -> None:

@@ -16,13 +16,17 @@ from batches.services.control.enforce_guards import enforce_guards
 from batches.services.core import wake
 from batches.services.core.lease import is_free
 from batches.services.delegation.creating.hand_over import anything_to_hand_over
-from batches.services.delegation.due import anything_due
+from batches.services.delegation.due import anything_due as any_job_due
 from batches.services.delegation.take_back import recall_due
 from batches.services.lifecycle.claim import anything_to_claim
 from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.finalize import WINDING_UP
+from batches.services.notices.parcels import anything_due as any_notice_due
 from batches.services.tally.workers import forget_killed
+from batches.services.telemetry.catalogue import RECONCILE_FINDINGS
+from batches.services.telemetry.counts import count
 from batches.services.upkeep.standby import let_standbys_take_over
+from batches.services.webhooks.due import anything_due as any_delivery_due
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +39,10 @@ def reconcile(*, now: datetime) -> None:
     Batches of a provider that is down for long move to its standby.
     """
     wake_unattended(now=now)
-    if anything_due(now=now):
+    if any_job_due(now=now):
         wake.delegate()
+    if any_delivery_due(now=now) or any_notice_due(now=now):
+        wake.notify()
     if not Batch.objects.filter(ended_at=None).exists():
         if ProviderJob.objects.open().exists():
             recall_due(now=now)  # jobs may outlive their batches
@@ -45,6 +51,7 @@ def reconcile(*, now: datetime) -> None:
     for batch in overdue.order_by("expires_at")[:AT_ONCE]:
         try:
             expire(batch, actor=RECONCILE, now=now)
+            count(RECONCILE_FINDINGS, "overdue")
         except LostRace:
             continue
         except (OperationalError, InterfaceError):
@@ -58,12 +65,15 @@ def reconcile(*, now: datetime) -> None:
     let_standbys_take_over(now=now)
     unattended = Batch.objects.filter(is_free(now)).order_by("created_at")
     for batch_id in unattended.filter(status=BatchStatus.VALIDATING).values_list("pk", flat=True)[:AT_ONCE]:
+        count(RECONCILE_FINDINGS, "unvalidated")
         wake.validate(batch_id)
     settled = ~Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0))
     to_wind_up = Q(status__in=WINDING_UP) | Q(settled, status=BatchStatus.IN_PROGRESS)
     for batch_id in unattended.filter(to_wind_up).values_list("pk", flat=True)[:AT_ONCE]:
+        count(RECONCILE_FINDINGS, "unfinished")
         wake.finalize(batch_id)
     if anything_to_claim(now=now):
         forget_killed()
         if Worker.objects.alive(now=now).seated().count() < settings.EXECUTORS:
+            count(RECONCILE_FINDINGS, "unclaimed")
             wake.execute()

@@ -32,10 +32,16 @@ class Connections:
         self._configure = configure
         self._timeout = timeout
         self._max_idle = max_idle
+        self.max_size = max_size
         self._changed = threading.Condition()
         self._free = max_size  # the number of connections that may be borrowed now: idle ones, and ones not made yet
         self._idle: deque[tuple[Connection[Any], float]] = deque()  # connections with the time of their return, latest last
         self._failure: tuple[float, str] = (float("-inf"), "")  # the time and the message of the last failure to connect
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are borrowed."""
+        return self.max_size - self._free
 
     def open(self) -> None:
         """Do nothing: a connection is made when a thread needs one."""

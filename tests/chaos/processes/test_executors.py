@@ -11,6 +11,7 @@ from tests.answers import Answer, Request, succeed
 from tests.chaos.client import LATENCY, Run, marker, usual
 from tests.chaos.stage import Stage, stage
 from tests.processes import PortalProcess
+from tests.waiting import PATIENCE
 
 WAKES = 40
 EXECUTORS = 3  # see KNOBS of the stage
@@ -115,7 +116,7 @@ def test_a_batch_waits_for_the_worker_that_has_the_credential(grown_up: Stage) -
         grown_up.assert_one_outcome_each(run)
     finally:
         worker.send_signal(signal.SIGTERM)
-        worker.wait(60)
+        worker.wait(PATIENCE)
 
     keyed_calls = [request for request in grown_up.upstream.requests if request.headers.get("authorization") == "Bearer sk-chaos"]
     assert len({request.idempotency_key for request in keyed_calls}) == run.lines

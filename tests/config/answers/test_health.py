@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`."""
+"""`/healthz`, `/readyz` and `/readyz/web`."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,6 +21,10 @@ def a_worker_seen(*, seconds_ago: float, role: str = Worker.Role.CONTROL) -> Non
 def test_a_portal_is_alive_whatever_its_database_does(client: Client) -> None:
     # Without the `db` fixture every query would fail this test.
     assert client.get("/healthz").json() == {"status": "alive"}
+
+
+def test_a_web_server_takes_requests_whatever_its_database_does(client: Client) -> None:
+    assert client.get("/readyz/web").json() == {"status": "ready"}
 
 
 @pytest.mark.django_db
@@ -82,7 +86,7 @@ def test_a_database_that_does_not_answer_is_what_is_missing(client: Client, a_da
     }
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/readyz/web"])
 def test_a_probe_only_reads(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405
 

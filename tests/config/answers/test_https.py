@@ -18,7 +18,7 @@ def behind_tls(settings: Settings) -> None:
     settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/readyz/web"])
 @pytest.mark.parametrize("host", ["10.1.2.3:8000", "anything", "batch.example"])
 @pytest.mark.django_db
 def test_a_probe_is_answered_by_any_name_and_in_the_clear(client: Client, behind_tls: None, path: str, host: str) -> None:

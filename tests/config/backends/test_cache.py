@@ -7,6 +7,7 @@ import pytest
 
 from config.backends.cache import SharedCache
 from tests.servers import free_port, own_redis_url
+from tests.waiting import allowed
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def test_while_redis_is_away_each_process_counts_by_itself_and_waits_once() -> N
     cache.set("count", [3.5], 60)
     assert cache.get("count") == [3.5]
     assert cache.delete("count")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < allowed(1)
 
 
 def test_nobody_empties_the_redis_that_the_broker_uses() -> None:

@@ -11,10 +11,12 @@ from typing import Any
 import uvicorn
 from django.http.response import HttpResponseBase
 
+from config.answers.metrics import Answer
 from config.front.bridge import Bridge
 from config.front.client_pace import Pace
 from config.front.connection import Bounds, Reception
 from config.front.exchange import Environ
+from config.front.metrics import Metrics, Page
 from config.front.probes import ProbeAnswer, Probes
 from config.front.threads import Threads
 from tests.waiting import PATIENCE, until
@@ -69,8 +71,20 @@ def head(method: str, path: str, **headers: object) -> bytes:
 
 
 @contextlib.contextmanager
-def served(views: Mapping[str, View], *, slots: int = 4, guests: int = 4, requests: int = 100, **bounds: Any) -> Iterator[Served]:
-    """A server that answers each path by its view. `requests` is how many of one address may be in progress."""
+def served(
+    views: Mapping[str, View],
+    *,
+    slots: int = 4,
+    guests: int = 4,
+    requests: int = 100,
+    page: Page = lambda *_, **__: Answer(HTTPStatus.OK),
+    tell: Callable[[], object] = lambda: None,
+    **bounds: Any,
+) -> Iterator[Served]:
+    """A server that answers each path by its view. `requests` is how many of one address may be in progress.
+
+    `page` makes the answers to readers of metrics, and `tell` is called some time after a request.
+    """
 
     def application(environ: Environ, start: Any) -> HttpResponseBase:
         response = views[environ["PATH_INFO"]](environ)
@@ -84,6 +98,7 @@ def served(views: Mapping[str, View], *, slots: int = 4, guests: int = 4, reques
             application,
             threads=Threads(slots, guests=guests),
             probes=Probes(lambda: _readiness(checks)),
+            metrics=Metrics(page, tell=tell),
             each=requests,
         )
         config = uvicorn.Config(

@@ -1,19 +1,24 @@
 """Results: a stream of JSON lines with all four types, which the SDK's decoder can read."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from uuid_utils.compat import uuid7
 
 from batches.dialects.anthropic.errors import TYPES, error_type
 from batches.dialects.anthropic.outbound import result_lines
-from batches.models import Batch, BatchObject, BatchResult
+from batches.models import Batch, BatchObject, BatchResult, Purpose, RetentionKind
 from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult
+from batches.services.retention.terms import set_terms
+from batches.services.storage.store import store
+from batches.services.upkeep.prune import prune
+from tests.cast import TESTER
 from tests.conftest import Queue
 from tests.dialects.anthropic.conftest import BATCHES, ENDED, Api, move, request
 
@@ -190,10 +195,28 @@ def test_results_are_kept_for_29_days_and_the_batch_for_longer(api: Api) -> None
     Batch.objects.update(created_at=timezone.now() - timedelta(days=29, seconds=1))
     shown = api.batch(batch_id)
     assert shown["archived_at"] is not None
-    assert shown["results_url"] is not None, "the SDK refuses to ask without, and could not say why"
+    assert shown["results_url"] is None
     answer = api.results(batch_id)
     assert (answer.status, answer.error["type"]) == (404, "not_found_error")
     assert "archived" in answer.error["message"]
+
+
+def test_a_batch_whose_result_files_retention_removed_is_archived(api: Api) -> None:
+    batch_id = api.batch_id()
+    move(batch_id, *ENDED)
+    project, now = Batch.objects.get().project, timezone.now()
+    set_terms(project, days={RetentionKind.RESULTS: 3}, actor=TESTER, now=now)
+    written_at = now - timedelta(days=4)
+    file = store(ContentFile(b"{}"), project=project, purpose=Purpose.BATCH_OUTPUT, filename="x", now=written_at)
+    Batch.objects.update(output_file=file)
+
+    prune(now=now)
+
+    shown = api.batch(batch_id)
+    assert datetime.fromisoformat(shown["archived_at"]) == now
+    assert shown["results_url"] is None
+    assert shown["processing_status"] == "ended"
+    assert api.results(batch_id).status == 404
 
 
 def test_a_batch_that_still_runs_is_never_archived(api: Api) -> None:

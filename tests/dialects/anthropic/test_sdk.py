@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import anthropic
 import pytest
 from anthropic import Anthropic
+from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from anthropic.types.messages.batch_create_params import Request
 from pytest_django import Settings
 
@@ -117,8 +118,10 @@ def test_results_after_the_archive_say_so(client: Anthropic, settings: Settings)
     batch = client.messages.batches.create(requests=[request("a")])
     move(batch.id, *ENDED)
     settings.RESULTS_LIFETIME_SECONDS = 0.001
-    assert client.messages.batches.retrieve(batch.id).archived_at is not None
-    with pytest.raises(anthropic.NotFoundError, match="archived"):
+    archived = client.messages.batches.retrieve(batch.id)
+    assert archived.archived_at is not None
+    assert archived.results_url is None
+    with pytest.raises(anthropic.AnthropicError, match="results_url"):
         client.messages.batches.results(batch.id)
 
 
@@ -169,3 +172,11 @@ def test_a_wrong_key_is_an_authentication_error(portal: Portal) -> None:
     ):
         client.messages.batches.list()
     assert refused.value.type == "authentication_error"
+
+
+def test_a_batch_may_name_a_callback_url(client: Anthropic) -> None:
+    params: MessageCreateParamsNonStreaming = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
+    client.messages.batches.create(
+        requests=[{"custom_id": "a", "params": params}], extra_body={"callback_url": "https://receiver.example/done"}
+    )
+    assert Batch.objects.get().callback_url == "https://receiver.example/done"

@@ -59,7 +59,8 @@ def test_reads_and_cancels_go_on(route: Route, method: str, face: Face, project:
     stop_intake()
     answer = call(face, method, path)
     not_ended = route.path.endswith("results") or method == "DELETE"  # Anthropic's, which want a batch that has ended
-    assert answer.status == 200 or (not_ended and answer.status == 400), answer.content
+    is_bare = method == "POST" and b"missing_required_parameter" in answer.content  # webhooks', whose calls want a body
+    assert answer.status == 200 or ((not_ended or is_bare) and answer.status == 400), answer.content
 
 
 @pytest.mark.parametrize("name", sorted(FACES))

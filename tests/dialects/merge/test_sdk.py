@@ -144,3 +144,9 @@ def test_an_idempotency_key_of_the_caller_makes_a_repeated_call_safe(client: Mer
     made = [client.accounting.invoices.bulk_create(batch_items=items("a"), request_options=options) for _ in range(2)]
     assert made[0].batch_id == made[1].batch_id
     assert Batch.objects.count() == 1
+
+
+def test_a_batch_may_name_a_callback_url(client: Merge) -> None:
+    more = RequestOptions(max_retries=0, additional_body_parameters={"callback_url": "https://receiver.example/done"})
+    client.accounting.invoices.bulk_create(batch_items=items("a"), request_options=more)
+    assert Batch.objects.get().callback_url == "https://receiver.example/done"

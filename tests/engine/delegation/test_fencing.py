@@ -24,7 +24,7 @@ from tests.batch_apis import Create, Plan
 from tests.engine.delegation.conftest import Stage
 from tests.engine.delegation.proofs import assert_whole
 from tests.together import thread
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,7 +43,7 @@ def test_a_delegator_that_waits_for_an_answer_too_long_loses_its_job_to_the_next
 
     _let_leases_run_out()
     batch = stage.play(batch)
-    slow.join(30)
+    slow.join(PATIENCE)
 
     assert (batch.succeeded, len(stage.apis.jobs)) == (ROWS, 1)
     assert_whole(stage, batch, rows=ROWS)
@@ -95,20 +95,20 @@ def test_a_delegator_that_writes_a_long_input_keeps_its_lease(
 
     def slowly(job: ProviderJob) -> Iterator[list[Row]]:
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE)
         yield from read(job)
 
     monkeypatch.setattr(submitting, "rows_of", slowly)
     batch = stage.batch(ROWS)
     slow = thread(stage.work)
     slow.start()
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE)
     until = time.monotonic() + 2.5
     while time.monotonic() < until:
         assert due.take_due(uuid7(), now=timezone.now(), most=1) == []
         threading.Event().wait(0.1)
     go_on.set()
-    slow.join(30)
+    slow.join(PATIENCE)
 
     batch = stage.play(batch)
     assert (batch.succeeded, len(stage.apis.jobs)) == (ROWS, 1)

@@ -29,7 +29,7 @@ from tests.cast import (
 )
 from tests.engine.executors import executors, named, sent
 from tests.upstream import Upstream
-from tests.waiting import until
+from tests.waiting import allowed, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +46,7 @@ def test_a_cancel_reaches_the_executor_and_what_is_in_flight_settles(
         cancelled_at = monotonic()
         assert ended(batch).status == "cancelling", "something is in flight"
     assert len(upstream.requests) == 2
-    assert monotonic() - cancelled_at < 3.0
+    assert monotonic() - cancelled_at < allowed(3.0)
     batch = ended(batch)
     assert batch.status == "cancelled"
     assert (batch.succeeded, batch.cancelled, upstream.abandoned) == (2, 7, 0)
@@ -92,7 +92,7 @@ def test_an_executor_heeds_the_deadline_by_itself(
     deadline = monotonic() + (batch.expires_at - timezone.now()).total_seconds()
     run_executor()
     assert upstream.requests
-    assert all(request.at < deadline + 0.1 for request in upstream.requests), "nobody had told it that the batch expired"
+    assert all(request.at < deadline + allowed(0.1) for request in upstream.requests), "nobody had told it that the batch expired"
     assert Batch.objects.get(pk=batch.pk).status == "in_progress"
     assert statuses(batch)["row-9"] == "pending"
 
@@ -160,9 +160,9 @@ def test_nothing_is_sent_under_a_lease_that_could_not_be_renewed(
         with transaction.atomic():
             list(Slice.objects.select_for_update().filter(batch=batch))  # nothing can be handed in meanwhile
             held_at = monotonic()
-            until(lambda: monotonic() > held_at + 2.0)
-        last = max(request.at for request in upstream.requests if request.at < held_at + 2.0)
-        assert last < held_at + settings.LEASE_SECONDS + 0.2, "another may have sent for the same"
+            until(lambda: monotonic() > held_at + 2.5)
+        last = max(request.at for request in upstream.requests if request.at < held_at + 2.5)
+        assert last < held_at + settings.LEASE_SECONDS + 1.0, "another may have sent for the same"
     assert set(statuses(batch).values()) == {"succeeded"}
     assert set(sent(upstream).values()) == {1}
 

@@ -16,7 +16,7 @@ from tests.answers import drop, refuse, succeed
 from tests.cast import TESTER, assert_counts_are_true, request_line, request_lines, run_executor, started, statuses, submitted
 from tests.engine.executors import executors, named, sent
 from tests.upstream import Upstream
-from tests.waiting import until
+from tests.waiting import allowed, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,7 +85,7 @@ def test_tokens_per_minute_are_estimated_and_then_corrected(
     run_executor()
     assert len(upstream.requests) == 20
     assert worst(upstream) > 10, "200,000 tokens as estimated, 240 as used"
-    assert monotonic() - began < 2 * WINDOW
+    assert monotonic() - began < allowed(2 * WINDOW)
     assert upstream.peak_in_flight <= 4
 
 
@@ -138,9 +138,8 @@ def test_a_used_up_limit_in_the_headers_holds_everything_back_until_its_reset(
         until(lambda: fresh(batch).throttled_reason)
         assert fresh(batch).throttled_reason == "Provider local: the upstream says that its limit is used up"
     times = [request.at for request in upstream.requests]
-    assert times[1] - times[0] < 1.0
     assert times[2] - times[1] >= 1.5
-    assert times[4] - times[2] < 1.0
+    assert times[1] - times[0] < allowed(1.0) > times[4] - times[2]
     assert set(statuses(batch).values()) == {"succeeded"}
 
 
@@ -150,8 +149,7 @@ def test_a_lone_429_delays_only_its_own_object(project: Project, provider: Provi
     )
     batch = started(project, request_lines(30))
     run_executor()
-    others = [request.at for request in upstream.requests if named(request) != "row-3"]
-    assert max(others) - min(others) < 1.0
+    assert [named(request) for request in upstream.requests].index("row-3", 30) == 30, "all others came before it came again"
     assert set(statuses(batch).values()) == {"succeeded"}
 
 

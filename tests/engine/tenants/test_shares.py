@@ -1,7 +1,6 @@
 """Two projects at one provider get the same, whatever one of them sends: slots, priorities, permits, buffers."""
 
 from datetime import datetime
-from time import monotonic
 
 import pytest
 from django.utils import timezone
@@ -28,13 +27,13 @@ def test_slow_calls_leave_a_slot_to_who_comes_late_and_half_of_them_later(
     upstream: Upstream, provider: Provider, ours: Begin, theirs: Begin, settings: Settings, count: int
 ) -> None:
     settings.EXECUTORS = count
-    upstream.behave(to_the_bad(succeed(delay=3.0), otherwise=succeed(delay=0.3)))
+    upstream.behave(to_the_bad(succeed(delay=5.0), otherwise=succeed(delay=0.3)))
     bad = ours(60)
     with executors(count):
         upstream.wait_until(lambda u: u.in_flight == SLOTS - 1)
-        good, began = theirs(40), monotonic()
+        good = theirs(40)
         upstream.wait_until(lambda u: bool(of(u, "good")))
-        assert of(upstream, "good")[0].at - began < 1.5, "at once, and not when the others' calls have ended"
+        assert len(of(upstream, "bad")) == SLOTS - 1, "at once, and not when the others' calls have ended"
         done_within(good, 3 * (40 * 0.3 / SLOTS) + 3.0)
         assert upstream.peak_in_flight <= SLOTS
         paused(bad)

@@ -17,7 +17,7 @@ import pytest
 from tests.processes import ROOT, PortalProcess, portal_process
 from tests.security.senders.slow_clients import Crowd, slow_clients
 from tests.servers import free_port
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, allowed
 
 STRANGERS, KEYED = 1000, 200
 SECONDS = {"/healthz": 1.0, "API": 2.0, "sign-in": 3.0}  # within which there is an answer
@@ -123,11 +123,11 @@ def begun(portal: PortalProcess) -> Place:
 
 
 def assert_others_do_not_notice(place: Place, *, seconds: float) -> None:
-    """Every answer comes, and within the time that is promised; a machine that is busy may be late now and then."""
+    """Every answer comes, and within the time that is promised; single ones may be late."""
     with slow_clients(place.crowd):
         place.others.use(seconds=seconds)
     usual = {name: statistics.median(took) for name, took in place.others.took.items()}
-    assert {name: took for name, took in usual.items() if took > SECONDS[name]} == {}, place.others.took
+    assert {name: took for name, took in usual.items() if took > allowed(SECONDS[name])} == {}, place.others.took
     said = place.portal.output
     assert "Traceback" not in said, said[said.index("Traceback") - 200 :][:4000]
 
@@ -150,7 +150,7 @@ def test_slow_clients_stop_nobody_for_long(place: Place) -> None:
 
 @pytest.fixture
 def proxied(tmp_path: Path, db: None) -> Iterator[Place]:
-    """A portal behind nginx, set up as config/README.md says."""
+    """A portal behind nginx, set up as the example in config/deploy."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed")
@@ -168,13 +168,15 @@ def proxied(tmp_path: Path, db: None) -> Iterator[Place]:
 
 
 def configuration(folder: Path, *, port: int, upstream: int) -> str:
-    """What config/README.md says, with this port and no certificates; and what a system's own nginx.conf has around it."""
-    found = re.search(r"```nginx\n(.*?)```", (ROOT / "config/README.md").read_text(), re.DOTALL)
-    assert found is not None
-    told = re.sub(r"listen 443 ssl;", f"listen 127.0.0.1:{port};", found[1])
-    told = re.sub(r"\n\s*ssl_\w+ [^\n]*", "", told).replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
-    assert f":{port};" in told
-    assert f":{upstream};" in told
+    """The example of config/deploy with these ports, one web server and no certificates, within what a system has around it."""
+    example = (ROOT / "config/deploy/nginx/batchyard.conf").read_text()
+    told = re.sub(r"\nserver {\s*listen 80;.*?\n}", "", example, flags=re.DOTALL)
+    told = re.sub(r"\n\s*(ssl_\w+ |listen \[)[^\n]*", "", told)
+    told = told.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    told = re.sub(r"(\n\s*server 10\.[^\n]*)+", f"\n    server 127.0.0.1:{upstream};", told)
+    told = re.sub(r"\n    location ~ \^/\(healthz[^}]*}", "", told)  # others ask for it here
+    assert "10.0.0" not in told
+    assert "healthz" not in told
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     own = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
     return (

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from batches.console.account.waiting_room import WaitingRoom
 from batches.http.callers.senders import delay_of
 from tests.security.sign_in.people import CODE, LOGIN
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 WAITING = 5
 
@@ -30,7 +30,7 @@ class Desk:
             self.inside += 1
             self.most = max(self.most, self.inside)
             self.served.append(request.META["REMOTE_ADDR"])
-        assert self.open.wait(10)
+        assert self.open.wait(PATIENCE)
         with self.lock:
             self.inside -= 1
         return HttpResponse("in")
@@ -63,7 +63,7 @@ class Crowd:
 
     def join(self) -> list[int]:
         for thread in self.threads:
-            thread.join(10)
+            thread.join(PATIENCE)
         return sorted(self.answers)
 
 

@@ -81,6 +81,12 @@ def walked(batch: Batch, anna: User) -> list[tuple[str, str]]:
         "<slug:provider_id>": "oidc",
         "<slug:name>": "simulator",
         "<slug:slug>": "mine",
+        "<slug:project>": "acme",
+        "<uuid:endpoint_id>": str(batch.pk),
+        "<uuid:delivery_id>": str(batch.pk),
+        "<uuid:subscription_id>": str(batch.pk),
+        "<uuid:hold_id>": str(batch.pk),
+        "<uuid:erasure_id>": str(batch.pk),
         "<str:which>": "input",
         "<int:line>": "1",
     }

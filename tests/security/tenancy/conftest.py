@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 from django.http.response import HttpResponseBase
 
-from batches.models import Batch, Project
+from batches.models import Batch, Project, RetentionKind
 from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch
 from tests.security.tenancy.tenants import Pair, Tenant, Visitor, people, programs, text_of
@@ -16,7 +16,7 @@ from tests.security.tenancy.tenants import Pair, Tenant, Visitor, people, progra
 REFERENCES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("project", "not_project"), ("project", "project_pk")),
     **dict.fromkeys(("provider", "not_provider", "x-model-provider"), ("provider", "provider_pk")),
-    **dict.fromkeys(("batch", "batches", "with", "from", "_selected_action"), ("batch", "batch_pk")),
+    **dict.fromkeys(("batch", "batch_id", "batches", "with", "from", "_selected_action"), ("batch", "batch_pk")),
     **dict.fromkeys(("after", "before", "after_id", "before_id", "cursor", "text"), ("batch", "file")),
     **dict.fromkeys(("input_file", "input_file_id", "file_id"), ("file",)),
     **dict.fromkeys(("error", "error_group", "error_groups", "fingerprint"), ("fingerprint",)),
@@ -67,6 +67,9 @@ HARMLESS = {
     ),
     *("completion_window", "extras", "guards", "metadata", "note", "on_invalid", "priority", "reason", "remark", "requests"),
     *("file", "lifetime_seconds", "created_to", "dry_run"),
+    *(kind.value for kind in RetentionKind if kind is not RetentionKind.BATCHES),
+    "active",
+    *("type", "name", "url", "event_types", "event_type", "enabled", "keep_former", "callback_url"),
 }
 
 REQUESTS = [{"custom_id": "a", "body": {"model": "m", "messages": []}}]

@@ -77,6 +77,7 @@ def person(own: Batch, other_project: Project) -> Visitor:
     return next(person for person in people(other_project) if person.name == "staff")
 
 
+@pytest.mark.long
 @every("path, name", referring)
 def test_a_field_of_a_page_leads_to_nobody_elses(
     tenant: Tenant, own: Batch, person: Visitor, fields: set[tuple[str, str]], path: str, name: str

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from batches.api.calls.webhooks.endpoints import CALLBACKS
 from batches.api.openapi.document import document
 from batches.http.scopes import row_of
 from batches.models import Batch
@@ -20,8 +21,12 @@ from tests.dialects.routes import ROUTES, Route
 from tests.matrix import every
 from tests.security.tenancy.conftest import HARMLESS, REFERENCES, REQUESTS, Ask, looking, references, require_same
 from tests.security.tenancy.tenants import Pair, Tenant, Visitor
+from tests.webhooks import endpoint_of
 
 pytestmark = pytest.mark.once
+
+REASONED = {"reason": "A lawsuit."}
+NEED_A_REASON = ("/api/v1/legal_holds", "/api/v1/erasures")
 
 
 # --- The native API, from its document ---------------------------------------------------------------------------------
@@ -64,7 +69,12 @@ def in_document(fixtures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 def test_a_parameter_of_the_native_api_leads_to_nobody_elses(
     tenant: Tenant, own: Batch, callers: list[Visitor], who: str, path: str, method: str, place: str, name: str
 ) -> None:
-    path = path.format(batch_id=own, file_id=own.input_file, fingerprint="v1:same", name="simulator", line=1)
+    named = {
+        "batch_id": own,
+        "file_id": own.input_file,
+        "endpoint_id": CALLBACKS if name == "project" else endpoint_of(own.project),
+    }
+    path = path.format(**named, fingerprint="v1:same", name="simulator", line=1)
     for reference in REFERENCES[name]:
         pair = references(tenant)[reference]
         require_same(tenant, [pair], calling(callers[who == "person"], method, path, place, name, pair, own))
@@ -84,6 +94,7 @@ def _native(caller: Visitor, method: str, path: str, place: str, name: str, valu
         return caller.ask(method, path, form=form)
     creates = path == "/api/v1/batches"
     basis = whose | {"endpoint": CHAT} | ({} if name == "input_file_id" else {"requests": REQUESTS}) if creates else {}
+    basis |= {} if creates else whose | REASONED if path in NEED_A_REASON else {}
     return caller.ask(method, path, document=basis | {name: value})
 
 
@@ -103,6 +114,10 @@ DOCUMENTS: Mapping[str, list[dict[str, Any]]] = {
         {"model": "simulator/m", "input_file_id": "{file}"},
     ],
     "batches/*/cancel": [],
+    "webhook_endpoints": [],
+    "webhook_endpoints/*": [],
+    "webhook_endpoints/*/rotate_secret": [],
+    "webhook_endpoints/*/test": [],
     "messages/batches": [
         {
             "requests": [{"custom_id": "a", "params": {"model": "{routed}", "max_tokens": 1, "messages": []}}],
@@ -130,7 +145,8 @@ def calls_of_dialects(fixtures: Mapping[str, Any]) -> list[tuple[Route, str, str
 def test_a_parameter_of_a_dialect_leads_to_nobody_elses(
     tenant: Tenant, own: Batch, callers: list[Visitor], route: Route, method: str, name: str, body: object
 ) -> None:
-    path = route.path.format(batch_id=own, file_id=own.input_file, upload_id=f"upload_{own.pk.hex}", model="any")
+    named = {"batch_id": own, "file_id": own.input_file, "endpoint_id": endpoint_of(own.project)}
+    path = route.path.format(**named, upload_id=f"upload_{own.pk.hex}", model="any")
     found = references(tenant)
     if body is not None:
         written = json.dumps(body)

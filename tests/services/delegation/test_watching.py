@@ -15,7 +15,7 @@ from batches.services.delegation.creating import submitting
 from batches.services.delegation.creating.hand_over import hand_over_some
 from batches.services.delegation.take_back import recall_due
 from batches.services.intake.extras import Extras
-from batches.services.upkeep import retention
+from batches.services.upkeep import old_batches
 from providers.jobs.base import JobStatus, Snapshot
 from providers.jobs.profiles import PROFILES
 from providers.models import Provider
@@ -123,9 +123,9 @@ def test_a_batch_stays_as_long_as_something_of_it_is_left_at_its_provider(desk: 
     later = timezone.now() + timedelta(days=3)
     Batch.objects.filter(pk=batch.pk).update(created_at=timezone.now() - timedelta(days=1))
 
-    assert retention.remove_old_batches(now=later) == 0
+    assert old_batches.remove_old_batches(now=later) == 0
     type(job).objects.filter(pk=job.pk).update(poll_at=None, left_behind=["file-1"])
-    assert retention.remove_old_batches(now=later) == 0
+    assert old_batches.remove_old_batches(now=later) == 0
     type(job).objects.filter(pk=job.pk).update(left_behind=[], removed_at=later)
-    assert retention.remove_old_batches(now=later) == 1
+    assert old_batches.remove_old_batches(now=later) == 1
     assert not BatchObject.objects.filter(batch=batch.pk).exists()

@@ -13,6 +13,7 @@ from batches.services.intake.idempotency import KeyReused, forget_calls, reserve
 from providers.models import Provider
 from tests.cast import request_lines, submitted
 from tests.together import at_once
+from tests.waiting import PATIENCE
 
 PATH = "/v1/things"
 
@@ -199,12 +200,12 @@ def test_when_the_first_of_them_fails_the_next_one_makes_the_batch(api_key: ApiK
             raise ZeroDivisionError
 
     def until_waited_for() -> None:
-        assert waiting.wait(10)
+        assert waiting.wait(PATIENCE)
 
     waiting = threading.Event()
 
     def follow() -> Batch:
-        assert entered.wait(10)
+        assert entered.wait(PATIENCE)
         waiting.set()
         return create(api_key, token="t")
 
@@ -229,7 +230,7 @@ def test_a_retry_waits_for_the_first_call_to_finish(api_key: ApiKey) -> None:
             return submitted(api_key.project, request_lines(1), reservation=reservation)
 
     def retry() -> Batch:
-        assert entered.wait(10)
+        assert entered.wait(PATIENCE)
         return create(api_key, is_retry=True)
 
     assert at_once(first, retry, retry) == [Batch.objects.get()] * 3

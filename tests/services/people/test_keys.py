@@ -18,6 +18,7 @@ from batches.services.people.keys import KeyRevoked, change_key, issue_key, revo
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, submitted
 from tests.together import thread
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 NETWORKS = "10.0.0.0/8 2001:db8::/32"
@@ -188,12 +189,12 @@ def held_while(act: Callable[[], object], hold: Callable[[], object]) -> None:
         with transaction.atomic():
             hold()
             holding.set()
-            done.wait(30)
+            done.wait(PATIENCE)
 
     beside = thread(other)
     beside.start()
     try:
-        assert holding.wait(30)
+        assert holding.wait(PATIENCE)
         act()
     finally:
         done.set()

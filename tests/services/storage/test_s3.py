@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.test import Client
 from django.utils import timezone
-from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
 from batches.models import Batch, File, Project, Purpose, UploadPart
@@ -22,35 +20,25 @@ from batches.services.storage.store import hide
 from batches.services.upkeep.prune import prune
 from batches.services.upkeep.retention import prune_results
 from config.backends import s3
+from tests.buckets import files_in_bucket, s3_server
 from tests.cast import TESTER, error_lines, output_lines, request_lines, stored
 from tests.services.pruned import mixed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
 
-BUCKET = "batchyard-tests"
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of an S3 that only this module uses."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)
 def bucket(server: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The portal's files are in a bucket, with the options that the settings give it."""
-    for name, value in (("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_DEFAULT_REGION", "us-east-1")):
-        monkeypatch.setenv(name, value)
-    made = boto3.resource("s3", endpoint_url=server).create_bucket(Bucket=BUCKET)
-    options = s3.options(bucket=BUCKET, endpoint_url=server)
-    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
-    yield made
-    made.objects.all().delete()
-    made.delete()
+    """The bucket that has the portal's files."""
+    with files_in_bucket(server, settings, monkeypatch) as made:
+        yield made
 
 
 def names(bucket: Any) -> set[str]:

@@ -14,7 +14,7 @@ from batches.services.control.delete import delete
 from batches.services.retry.lineage import lineage
 from batches.services.tally import recoveries
 from batches.services.tally.recoveries import count_missed_recoveries, count_recoveries, lineages
-from batches.services.upkeep.retention import remove_old_batches
+from batches.services.upkeep.old_batches import remove_old_batches
 from tests.cast import TESTER, ended, request_lines, started
 from tests.rounds import at, child_of, completed, run
 

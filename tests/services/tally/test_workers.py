@@ -13,7 +13,8 @@ from pytest_django import Settings
 
 from batches.models import Worker
 from batches.models.worker import ALIVE_FOR
-from batches.services.tally.workers import forget_killed, heartbeat, leave, leave_seat, process_identity, take_seat
+from batches.services.tally.workers import forget_killed, heartbeat, leave, leave_seat, take_seat
+from batches.services.telemetry.process import process_identity
 from tests.together import thread
 
 pytestmark = pytest.mark.django_db

@@ -26,8 +26,9 @@ from batches.rules.states import BatchStatus
 from batches.services.core.audit import record_act
 from batches.services.results.results import results
 from batches.services.upkeep import retention
+from batches.services.upkeep.old_batches import remove_old_batches
 from batches.services.upkeep.prune import prune
-from batches.services.upkeep.retention import RETENTION, prune_results, remove_old_batches
+from batches.services.upkeep.retention import RETENTION, prune_results
 from tests.cast import TESTER, request_lines, started
 from tests.services.pruned import mixed
 from tests.services.upkeep.conftest import long_ago

@@ -11,10 +11,10 @@ from pytest_django import Settings
 
 from batches.models import Batch, File, Project, Purpose, Upload, UploadPart, UploadStatus
 from batches.services.intake.uploads import add_part, cancel_upload, start_upload
+from batches.services.upkeep import old_batches
 from batches.services.upkeep import prune as pruning
-from batches.services.upkeep import retention
+from batches.services.upkeep.old_batches import remove_old_batches
 from batches.services.upkeep.prune import prune
-from batches.services.upkeep.retention import remove_old_batches
 from tests.cast import stored
 from tests.services.pruned import mixed
 from tests.services.upkeep.conftest import long_ago
@@ -81,7 +81,7 @@ def test_e9_files_that_cannot_be_deleted_leave_the_next_run_to_others(
 def test_e9_a_batch_whose_file_cannot_be_deleted_stays_and_keeps_no_other(
     project: Project, settings: Settings, stuck: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "BATCHES_AT_ONCE", 1)
+    monkeypatch.setattr(old_batches, "BATCHES_AT_ONCE", 1)
     settings.BATCH_RETENTION_DAYS = 30
     first, second = mixed(project, settings), mixed(project, settings)
     long_ago(first, 40)

@@ -20,6 +20,7 @@ from batches.http.fields import (
     window_rule,
 )
 from batches.models import REMARK_CHARS, Batch, Dialect, File, OnInvalid, Project
+from batches.models.webhook import WEBHOOK_URL_CHARS
 from batches.rules import identifiers
 from batches.rules.errors import InvalidRequest, NoProvider
 from batches.rules.execution import Execution
@@ -29,12 +30,16 @@ from batches.services.core.route import granted_providers, route
 from batches.services.intake.submission import Submission, submission_of
 from batches.services.policy.execution import profile_of
 from batches.services.policy.guards import GUARDS
+from batches.services.webhooks.receivers import require_receiver
 from providers.base import ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS
 
 DEFAULT_ENDPOINT = "/v1/chat/completions"
 ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_ENDPOINT, endpoint))
 PASTE_CHARS = 100_000  # the most characters of pasted lines; a file may have far more
-PLAIN = ("project", "endpoint", "provider", "window", "model", "on_invalid", "execution", "remark", "priority", *GUARDS, *EXTRAS)
+PLAIN = (
+    *("project", "endpoint", "provider", "window", "model", "on_invalid", "execution", "remark", "callback_url", "priority"),
+    *(*GUARDS, *EXTRAS),
+)
 
 EXECUTIONS = (
     ("", "As the project or the provider says"),
@@ -57,6 +62,12 @@ class NewBatchForm(forms.Form):
     model = forms.CharField(required=False, max_length=QUALIFIED_MODEL_CHARS)
     on_invalid = forms.ChoiceField(required=False, choices=ON_INVALID)
     remark = forms.CharField(required=False, max_length=REMARK_CHARS)
+    callback_url = forms.CharField(
+        required=False,
+        max_length=WEBHOOK_URL_CHARS,
+        widget=forms.TextInput({"inputmode": "url", "spellcheck": "false", "autocomplete": "off"}),
+        help_text="Optional. The end of the batch is posted to it, such as https://example.com/hooks/batches.",
+    )
     priority = forms.IntegerField(
         required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; higher goes first."
     )
@@ -145,6 +156,7 @@ class NewBatchForm(forms.Form):
             remark=chosen["remark"],
             priority=chosen["priority"] or 0,
             execution=chosen.get("execution", ""),
+            callback_url=chosen["callback_url"],
             extras=chosen_extras(chosen),
             guards=chosen_guards(chosen),
         )
@@ -156,6 +168,14 @@ class NewBatchForm(forms.Form):
         except WrongWord:
             raise forms.ValidationError(f"Give {window_rule()}.") from None
         return window
+
+    def clean_callback_url(self) -> str:
+        """A URL that events may be sent to, by the rule of the APIs; or nothing."""
+        url: str = self.cleaned_data["callback_url"]
+        try:
+            return require_receiver(url, param="callback_url") if url else ""
+        except InvalidRequest as error:
+            raise forms.ValidationError(error.message) from None
 
     def clean(self) -> None:
         """Check metadata and headers against the limits of the API."""
@@ -223,6 +243,7 @@ def as_query(batch: Batch) -> QueryDict:
         "execution": like.execution,
         "on_invalid": "" if like.on_invalid == OnInvalid.FAIL else like.on_invalid,
         "remark": like.remark,
+        "callback_url": like.callback_url,
         "priority": like.priority,
         **like.guards,
         **extras_as_fields(like.extras),

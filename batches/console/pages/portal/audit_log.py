@@ -100,6 +100,8 @@ def _address(request: SignedIn, record: Record) -> str:
             return reverse("console:provider_job", args=[identifier])
         case "apikey" if identifier:
             return reverse("console:api_key", args=[identifier])
+        case "webhookendpoint" if identifier and record.act != "remove_webhook":
+            return reverse("console:webhook", args=[identifier])
         case "bulkoperation" if identifier and request.access.everywhere:
             return reverse("console:bulk_operation", args=[identifier])
         case "provider" if record.target and record.act != "remove_provider":

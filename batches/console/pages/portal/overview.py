@@ -13,17 +13,19 @@ from batches.console.drawing import curl
 from batches.console.drawing.provider_state import provider_rows
 from batches.console.drawing.throughput_charts import charts, span_tabs
 from batches.console.kit.access import SignedIn, requires
+from batches.console.kit.lists.paging import capped, capped_count
 from batches.console.kit.live import respond
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problems
 from batches.console.pages.portal.attention import NAMED, problems
 from batches.console.pages.portal.provider_troubles import troubles
 from batches.console.pages.portal.recent_activity import recent_activity
-from batches.models import BatchMinute, ProviderJobIncident, Slice, Worker
-from batches.services.core.access import Right
+from batches.models import BatchMinute, ProviderJobIncident, Slice, WebhookEndpoint, Worker
+from batches.services.core.access import Access, Right
 from batches.services.insight.provider_jobs import open_troubles
 from batches.services.insight.standby_moves import standby_moves
 from batches.services.insight.throughput import PERIODS, Flow, Period, backlog, throughput
+from batches.services.notices.subscriptions import stopped_subscriptions
 
 MOST_PROVIDERS = 200  # the most providers that are examined
 SHOWN_PROVIDERS = 6
@@ -60,6 +62,8 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "account_problems": account_problems(access, now=now),
         "matters": problems(access, now=now),
         "incidents": open_troubles(access.within(incidents, project="job__batch__project"), access.readable, named=NAMED),
+        "given_up": _given_up(access),
+        "silent": stopped_subscriptions(access).count(),
         "standby_moves": standby_moves(access, providers, now=now),
         "may_check": access.everywhere,
         "now": now,
@@ -96,6 +100,13 @@ class _Workers:
     @property
     def total(self) -> int:
         return self.control + self.execute
+
+
+def _given_up(access: Access) -> tuple[str, list[WebhookEndpoint]] | None:
+    """The webhook endpoints that take nothing any more: their number and the latest few. None if there is none."""
+    endpoints = access.within(WebhookEndpoint.objects.given_up()).select_related("project")
+    latest = list(endpoints.order_by("-disabled_at")[:NAMED])
+    return (capped(capped_count(endpoints)), latest) if latest else None
 
 
 def _share(flow: Flow) -> str:

@@ -27,6 +27,8 @@ from batches.services.delegation.due import lock_batch
 from batches.services.delegation.prices import Prices
 from batches.services.lifecycle.settle import settle_fenced
 from batches.services.tally.outcomes import Settled, Tried
+from batches.services.telemetry.catalogue import DUPLICATES
+from batches.services.telemetry.counts import count_on_commit
 from providers.base import Failure, Success
 from providers.jobs.base import RowResult
 
@@ -72,6 +74,8 @@ def collect(job: ProviderJob, found: Sequence[RowResult], prices: Prices, *, now
     rows = list(_own(job, found, seen, tally))
     busy = _record(job, batch, rows, prices, seen, tally, now=now) if rows else 0
     foreign = tally.counts.pop("foreign", 0)  # each reading meets the same ones: `finish` records them
+    count_on_commit(DUPLICATES, "job", by=tally.counts.get("duplicates", 0))
+    count_on_commit(DUPLICATES, "late", by=tally.counts.get("late", 0))
     changes: dict[str, object] = {name: F(name) + number for name, number in tally.counts.items() if number}
     lease = {"lease_expires_at": lease_end(timezone.now())}
     ProviderJob.objects.filter(pk=job.pk).update(seen=seen.stored(), updated_at=now, **lease, **changes)

@@ -1,4 +1,4 @@
-"""The database threads of a delegator: each has one connection, for what blocks."""
+"""Database threads: each has one connection, for what would block an event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,6 +7,8 @@ from typing import ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection
 
+from batches.services.telemetry import log_context
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -14,8 +16,11 @@ T = TypeVar("T")
 class DatabaseThread:
     """Runs calls one after the other in a thread. A call raises what it raises there."""
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="delegation")
+    def __init__(self, name: str) -> None:
+        """`name` is the beginning of the thread's name."""
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix=name, initializer=log_context.keep, initargs=(log_context.current(),)
+        )
 
     async def __call__(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one call in the thread."""

@@ -1,0 +1,1 @@
+"""The calls about webhooks: endpoints, and the deliveries of one. Start with `endpoints`."""

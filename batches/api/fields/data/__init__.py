@@ -1,0 +1,1 @@
+"""Retention, legal holds, stored bytes and erasures in the native API. Start with `retention`."""

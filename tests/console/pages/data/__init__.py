@@ -1,0 +1,1 @@
+"""The pages of kept data, legal holds and erasure."""

@@ -1,0 +1,1 @@
+"""Erasure of a custom_id or a metadata pair."""

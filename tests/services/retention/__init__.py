@@ -1,0 +1,1 @@
+"""How long projects keep what, and what is under legal hold."""
