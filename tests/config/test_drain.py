@@ -105,7 +105,7 @@ def test_a_request_in_progress_ends_after_it_has_stopped_listening(portal: Porta
     assert portal.process.wait(timeout=STOPS_WITHIN) == 0
 
 
-@pytest.mark.alike
+@pytest.mark.long
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, db: None) -> None:
     with portal_process(tmp_path, DRAIN_SECONDS=str(LONG_SECONDS)) as portal:
         portal.start()

@@ -18,6 +18,7 @@ ROWS = 4
 MOST = 2000  # steps of one batch, at most
 
 
+@pytest.mark.alike
 def test_a_delegator_killed_at_any_call_leaves_one_job_and_every_result(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     killer = Killer()
     at_calls(killer, monkeypatch)

@@ -199,6 +199,7 @@ def answers(port: int) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.long
 def test_slow_clients_stop_nobody_behind_a_proxy(proxied: Place) -> None:
     assert_others_do_not_notice(proxied, seconds=6)
 

@@ -73,6 +73,7 @@ def empty_system(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield settings | {"DATABASE_URL": url, "REDIS_URL": redis}
 
 
+@pytest.mark.alike
 def test_a_batch_goes_on_after_the_restore_and_nothing_that_had_an_outcome_is_sent_again(
     db: None, tmp_path: Path, on_disk: Kept, empty_system: dict[str, str]
 ) -> None:
