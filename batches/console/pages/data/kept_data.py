@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from batches.console.kit.access import SignedIn, actor, find, requires
 from batches.models import Erasure, LegalHold, Project, RetentionKind
+from batches.rules.display.counted import counted
 from batches.rules.errors import NotFound
 from batches.services.core.access import Right
 from batches.services.retention.disk_use import disk_use, stored_by_project, total
@@ -36,7 +37,7 @@ class TermsForm(forms.Form):
                 min_value=least,
                 max_value=most,
                 initial=term.policy.days if term.policy else None,
-                help_text=f"{least} to {most:,} days" if most < MOST_DAYS else f"{least} days or more",
+                help_text=f"{least} to {most:,} days" if most < MOST_DAYS else f"{counted(least, 'day')} or more",
             )
 
     def rows(self) -> Iterator[tuple[Term, forms.BoundField]]:
