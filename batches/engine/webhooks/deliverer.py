@@ -5,8 +5,6 @@ import logging
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -15,13 +13,12 @@ from uuid_utils.compat import uuid7
 
 from batches.engine.database_thread import DatabaseThread
 from batches.engine.shutdown import stopping
+from batches.engine.webhooks.recording import portals_fault, put_off, record
 from batches.engine.webhooks.sender import Sender
 from batches.engine.webhooks.teller import Teller
 from batches.models import WebhookDelivery
-from batches.rules.errors import LostRace
 from batches.services.notices import parcels
 from batches.services.webhooks import due, outcomes
-from batches.services.webhooks.outcomes import Tried
 from providers.base import CredentialUnavailable
 
 logger = logging.getLogger(__name__)
@@ -29,8 +26,6 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 2.0  # how long a deliverer without work waits for more
 RUN_SECONDS = 3600.0
 LOOK_SECONDS = 0.25  # between two looks for deliveries, at most
-AGAIN = timedelta(minutes=1)  # when a worker that cannot read a secret looks again
-RECORDING_SECONDS = 20.0  # how long a try is kept that the database does not take; the lease ends a little later
 LOOK_UPS = 4  # threads for look-ups of names, for each call: a look-up goes on when its call has given up
 
 
@@ -106,27 +101,10 @@ class Deliverer:
         try:
             headers = outcomes.headers_of(delivery, now=timezone.now())
             tried = await self._sender.send(outcomes.url_of(delivery), headers=headers, body=bytes(delivery.body))
-            await self._record(delivery, tried)
+            await record(self._database, outcomes.record, delivery, tried)
         except CredentialUnavailable:
             reason = "The secret of the endpoint is encrypted under a key that CREDENTIAL_KEYS of this worker does not hold."
-            await self._put_off(delivery, reason)
+            await put_off(self._database, due.put_off, delivery, failure=reason)
         except Exception as error:
             logger.exception("delivery %s failed", delivery.pk)
-            await self._record(delivery, Tried(took_ms=0, failure=f"The portal could not send it ({type(error).__name__})."))
-
-    async def _record(self, delivery: WebhookDelivery, tried: Tried) -> None:
-        """Record a try. If the database is away for too long, another deliverer sends the event again, with the same id."""
-        until = time.monotonic() + RECORDING_SECONDS
-        while True:
-            try:
-                return await self._database(outcomes.record, delivery, tried, now=timezone.now())
-            except LostRace:
-                return None
-            except (OperationalError, InterfaceError):
-                if time.monotonic() > until:
-                    return None
-                await asyncio.sleep(1)
-
-    async def _put_off(self, delivery: WebhookDelivery, failure: str) -> None:
-        with suppress(LostRace, OperationalError, InterfaceError):
-            await self._database(due.put_off, delivery, until=timezone.now() + AGAIN, failure=failure)
+            await record(self._database, outcomes.record, delivery, portals_fault(error))

@@ -2,10 +2,7 @@
 
 import asyncio
 import logging
-import time
 import uuid
-from contextlib import suppress
-from datetime import timedelta
 
 import msgspec
 from django.conf import settings
@@ -14,6 +11,7 @@ from django.utils import timezone
 
 from batches.engine.database_thread import DatabaseThread
 from batches.engine.webhooks import mail
+from batches.engine.webhooks.recording import portals_fault, put_off, record
 from batches.engine.webhooks.sender import Sender
 from batches.models import Channel, Subscription
 from batches.rules.errors import LostRace
@@ -24,8 +22,7 @@ from providers.base import CredentialUnavailable
 
 logger = logging.getLogger(__name__)
 
-AGAIN = timedelta(minutes=1)  # when a worker looks again that has no mail server, or cannot read a secret
-RECORDING_SECONDS = 20.0  # how long a try is kept that the database does not take; the lease ends later
+NO_MAIL_SERVER = "The portal has no mail server: its EMAIL_URL is not set."
 
 
 class Teller:
@@ -51,12 +48,12 @@ class Teller:
             if parcel is None:
                 await self._database(parcels.drop, subscription)
             elif parcel.channel == Channel.EMAIL and not settings.EMAIL_HOST:
-                await self._put_off(subscription, "The portal has no mail server: its EMAIL_URL is not set.")
+                await put_off(self._database, parcels.put_off, subscription, failure=NO_MAIL_SERVER)
             else:
-                await self._record(subscription, await self._send(parcel))
+                await record(self._database, parcels.record, subscription, await self._send(parcel))
         except CredentialUnavailable:
             reason = "The URL of the chat is encrypted under a key that CREDENTIAL_KEYS of this worker does not hold."
-            await self._put_off(subscription, reason)
+            await put_off(self._database, parcels.put_off, subscription, failure=reason)
         except LostRace:
             return
         except (OperationalError, InterfaceError) as error:  # the lease runs out, and the message is sent then
@@ -64,27 +61,10 @@ class Teller:
         except Exception as error:  # noqa: BLE001 - it is told
             # Without the traceback: it may quote the URL of a chat.
             logger.error("a message of subscription %s failed (%s)", subscription.pk, type(error).__name__)
-            await self._record(subscription, Tried(took_ms=0, failure=f"The portal could not send it ({type(error).__name__})."))
+            await record(self._database, parcels.record, subscription, portals_fault(error))
 
     async def _send(self, parcel: Parcel) -> Tried:
         if parcel.channel == Channel.EMAIL:
             return await asyncio.to_thread(mail.send, parcel)
         body = msgspec.json.encode({"text": parcel.text})
         return await self._sender.send(parcel.address, headers={}, body=body)
-
-    async def _record(self, subscription: Subscription, tried: Tried) -> None:
-        """Record a try. If the database is away for too long, another deliverer sends the message again."""
-        until = time.monotonic() + RECORDING_SECONDS
-        while True:
-            try:
-                return await self._database(parcels.record, subscription, tried, now=timezone.now())
-            except LostRace:
-                return None
-            except (OperationalError, InterfaceError):
-                if time.monotonic() > until:
-                    return None
-                await asyncio.sleep(1)
-
-    async def _put_off(self, subscription: Subscription, failure: str) -> None:
-        with suppress(LostRace, OperationalError, InterfaceError):
-            await self._database(parcels.put_off, subscription, until=timezone.now() + AGAIN, failure=failure)
