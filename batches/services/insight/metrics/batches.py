@@ -45,9 +45,8 @@ def queue(now: datetime) -> Iterator[Metric]:
     """How long the oldest work of each kind waits for a worker, and how many slices there are."""
     ages = GaugeMetricFamily(
         "batchyard_queue_age_seconds",
-        "How long the oldest work waits for a worker: batches to be validated, executed and finalized,"
-        " slices whose lease has run out (leases), and provider jobs that are due (delegate), and deliveries of"
-        " webhooks (notify). 0: none waits.",
+        "How long the oldest work waits for a worker: batches to be validated, executed and finalized, slices whose"
+        " lease has run out (leases), provider jobs that are due (delegate), and deliveries of webhooks (notify). 0: none waits.",
         labels=["queue"],
     )
     unattended = Batch.objects.filter(is_free(now), ended_at=None).order_by()
