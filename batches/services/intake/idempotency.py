@@ -52,8 +52,7 @@ def reserved(
     another digest raises KeyReused. Without a token, a call that its client marks as a retry repeats the last call with the
     same digest within 10 minutes, unless the client has used the id of that call's batch (see `note_use`).
 
-    A call that makes something else than a batch gives it to the reservation by `made_once`. Then the reservation has its id in
-    `made_id`.
+    A call that makes something else than a batch makes it by `made_once`.
 
     A repetition waits a few seconds for a first call that is not finished, then InProgress is raised. If the block fails, the
     reservation is deleted.
@@ -152,8 +151,13 @@ def complete_reservation(reservation: IdempotencyRecord | None, batch: Batch) ->
 
 
 @transaction.atomic
-def made_once(reservation: IdempotencyRecord | None, make: Callable[[], M]) -> M:
-    """Make something that is no batch, and give the reservation its id, in one transaction. Raises LostRace."""
+def made_once(reservation: IdempotencyRecord | None, known: "QuerySet[M]", make: Callable[[], M]) -> M:
+    """What the first call made, one of `known`; the first call makes it, and gives its id to the reservation. Raises LostRace.
+
+    It is something else than a batch.
+    """
+    if reservation is not None and reservation.made_id is not None:
+        return known.get(pk=reservation.made_id)
     made = make()
     if reservation is not None and not IdempotencyRecord.objects.filter(pk=reservation.pk).update(made_id=made.pk):
         raise LostRace(GIVEN_UP)

@@ -80,12 +80,9 @@ class Erasures(DataView):
             return Response(ShownPreview(preview(project, subject)).data)
         # The digest is kept for a day, longer than the value itself. Its key keeps the value from being guessed by trying.
         digest = salted_hmac("erasure", jsonl.dump(sorted(fields.items())), algorithm="sha256").hexdigest()
+        about: dict[str, Any] = {"reason": fields.get("reason", ""), "actor": self.actor, "now": timezone.now()}
         with self.repeatable(body=digest) as reservation:
-            if reservation is not None and reservation.made_id is not None:
-                erasure = self._erasures().get(pk=reservation.made_id)
-            else:
-                about: dict[str, Any] = {"reason": fields.get("reason", ""), "actor": self.actor, "now": timezone.now()}
-                erasure = made_once(reservation, lambda: ask(project, subject, **about))
+            erasure = made_once(reservation, self._erasures(), lambda: ask(project, subject, **about))
         return Response(ShownErasureDetail(erasure).data, status=201)
 
     @extend_schema(operation_id="retrieve_erasure", summary="Retrieve an erasure", responses=ShownErasureDetail)

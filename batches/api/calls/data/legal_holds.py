@@ -67,12 +67,9 @@ class LegalHolds(DataView):
         project = self.project_called(fields["project"])
         batch = self._batch(project, fields["batch_id"])
         digest = hashlib.sha256(jsonl.dump(sorted(fields.items())).encode()).hexdigest()
+        about = {"batch": batch, "reason": fields["reason"], "actor": self.actor, "now": timezone.now()}
         with self.repeatable(body=digest) as reservation:
-            if reservation is not None and reservation.made_id is not None:
-                hold = self._holds().get(pk=reservation.made_id)
-            else:
-                about = {"batch": batch, "reason": fields["reason"], "actor": self.actor, "now": timezone.now()}
-                hold = made_once(reservation, lambda: place_hold(project, **about))
+            hold = made_once(reservation, self._holds(), lambda: place_hold(project, **about))
         return Response(ShownHold(hold).data, status=201)
 
     @extend_schema(operation_id="retrieve_legal_hold", summary="Retrieve a legal hold", responses=ShownHold)
