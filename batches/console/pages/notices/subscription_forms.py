@@ -8,17 +8,17 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.html import format_html
 
+from batches.console.kit.service_form import ServiceForm
 from batches.models import Channel, EventType, Frequency, Project, Subscription
 from batches.models.subscription import usual_types
 from batches.models.webhook import WEBHOOK_URL_CHARS
-from batches.rules.errors import InvalidRequest
 from batches.services.notices.subscriptions import Wish
 
 EVERY, CHOSEN = "every", "chosen"
 MOST_BOXES = 40  # more projects are chosen from a list
 
 
-class SubscriptionForm(forms.Form):
+class SubscriptionForm(ServiceForm):
     """The form for changes of a subscription. The URL of a chat is never shown: an empty field keeps it."""
 
     chat_url = forms.CharField(
@@ -68,10 +68,6 @@ class SubscriptionForm(forms.Form):
         said = self.cleaned_data
         projects = None if said["scope"] == EVERY else list(said["projects"])
         return Wish(event_types=said["event_types"], frequency=said["frequency"], projects=projects)
-
-    def refuse(self, error: InvalidRequest) -> None:
-        """Add an error of the service to its field."""
-        self.add_error(error.param if error.param in self.fields else None, error.message)
 
 
 class NewSubscriptionForm(SubscriptionForm):

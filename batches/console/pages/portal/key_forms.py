@@ -8,6 +8,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from batches.console.kit.lists.paging import capped
+from batches.console.kit.service_form import ServiceForm
 from batches.filters.batch import require_in_any_zone
 from batches.models import ApiKey, Project, Scope
 from batches.rules.actors import REASON_CHARS
@@ -18,7 +19,7 @@ from batches.services.people.keys import NAME_CHARS, checked_addresses
 ADDRESSES_CHARS = 4000
 
 
-class KeyForm(forms.Form):
+class KeyForm(ServiceForm):
     """The form for changing a key: its name, its expiry, and the addresses from which it is accepted."""
 
     name = forms.CharField(max_length=NAME_CHARS, help_text="The service or person that will use the key.")
@@ -42,10 +43,6 @@ class KeyForm(forms.Form):
             return checked_addresses(self.cleaned_data["addresses"])
         except InvalidRequest as error:
             raise forms.ValidationError(error.message) from None
-
-    def refuse(self, error: InvalidRequest) -> None:
-        """Add an error of the service to its field."""
-        self.add_error(error.param if error.param in self.fields else None, error.message)
 
     @classmethod
     def about(cls, key: ApiKey, data: Any) -> "KeyForm":

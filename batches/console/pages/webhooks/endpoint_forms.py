@@ -10,12 +10,12 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.html import format_html
 
+from batches.console.kit.service_form import ServiceForm
 from batches.models import EventType, Project, WebhookEndpoint
 from batches.models.webhook import OF_ENDS, WEBHOOK_NAME_CHARS, WEBHOOK_URL_CHARS
-from batches.rules.errors import InvalidRequest
 
 
-class EndpointForm(forms.Form):
+class EndpointForm(ServiceForm):
     """The form for changes of an endpoint."""
 
     name = forms.CharField(max_length=WEBHOOK_NAME_CHARS, required=False, help_text="A name for people.")
@@ -31,10 +31,6 @@ class EndpointForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         initial=[each.value for each in OF_ENDS],
     )
-
-    def refuse(self, error: InvalidRequest) -> None:
-        """Add an error of the service to its field."""
-        self.add_error(error.param if error.param in self.fields else None, error.message)
 
     @classmethod
     def about(cls, endpoint: WebhookEndpoint, data: Mapping[str, object] | None) -> "EndpointForm":
