@@ -45,9 +45,14 @@ def _digest() -> str:
 
 def migrate(environment: Mapping[str, str], *, root: Path = ROOT) -> None:
     """Migrate the database that an environment names, with the code at `root`."""
-    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    migrated = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    migrated = manage(environment, "migrate", "--verbosity", "0", root=root)
     assert migrated.returncode == 0, migrated.stderr
+
+
+def manage(environment: Mapping[str, str], *words: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A command of manage.py in an environment, with the code at `root`."""
+    command = [sys.executable, "manage.py", *words]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
 def bare_environment() -> dict[str, str]:

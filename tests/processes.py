@@ -23,7 +23,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.migrated import bare_environment, migrate, migrated_file
+from tests.migrated import bare_environment, manage, migrate, migrated_file
 from tests.servers import free_port, own_redis_url
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +50,7 @@ class PortalProcess:
 
     def manage(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a management command on this portal's data."""
-        return _manage(self.environment, *words, root=self.root)
+        return manage(self.environment, *words, root=self.root)
 
     def spawn(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a management command that goes on running. Its output goes to `output`."""
@@ -159,11 +159,6 @@ def version_process(root: Path, folder: Path, settings: Mapping[str, str]) -> It
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             portal.wait_until_gone()
-
-
-def _manage(environment: Mapping[str, str], *words: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", *words]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
 # --- The migrated database on PostgreSQL that each portal gets a copy of

@@ -19,8 +19,8 @@ from tests.matrix import every
 TABLES = [model for model in admin.site._registry if model._meta.app_label in ("batches", "providers", "auth")]
 OURS = [model for label in ("batches", "providers") for model in apps.get_app_config(label).get_models()]
 KEPT_BY_HAND = {"project", "membership", "apikey", "accounttoken", "provider", "user", "emergencystop"}
-PORTALS_OWN = {"provider", "providermodel", "providerhealth", "user", "savedview", "claimedflags", "worker", "processreport"}
-PORTALS_OWN |= {"metrictotal", "subscription", "notice"}
+PORTALS_OWN = {"provider", "providermodel", "providerhealth", "user", "savedview", "claimedflags", "worker"}
+PORTALS_OWN |= {"processreport", "metrictotal", "subscription", "notice"}
 ADMINS = {"apikey", "accounttoken", "membership", "auditentry", "emergencystop"}  # of a project
 ADMINS |= {"retentionpolicy", "legalhold", "erasure"}
 SECRETS = ("sk-never-shown", "a-secret-of-theirs", "pbkdf2", "md5$", "gAAAA")

@@ -109,3 +109,17 @@ def test_a_chart_of_nothing_is_empty(values: list[float]) -> None:
 )
 def test_a_sparkline_spans_its_box(values: list[float], points: str) -> None:
     assert Sparkline(values, "failures").points == points
+
+
+def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
+    drawn = set(re.findall(r'<symbol id="([\w-]+)"', (STATIC / "console/icons.svg").read_text()))
+    templates = [path.read_text() for path in (STATIC.parent / "templates").rglob("*.html")]
+    named = {
+        name
+        for text in templates
+        for found in re.findall(r'{% icon "([\w-]+)"|\bicon="([\w-]+)"', text)
+        for name in found
+        if name
+    }
+    assert len(named) > 20
+    assert named - drawn == set()

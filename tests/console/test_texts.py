@@ -72,20 +72,6 @@ def sentences() -> Iterator[tuple[str, str]]:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
 
 
-def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
-    drawn = set(re.findall(r'<symbol id="([\w-]+)"', (ROOT / "static/console/icons.svg").read_text()))
-    templates = [path.read_text() for path in (ROOT / "templates").rglob("*.html")]
-    named = {
-        name
-        for text in templates
-        for found in re.findall(r'{% icon "([\w-]+)"|\bicon="([\w-]+)"', text)
-        for name in found
-        if name
-    }
-    assert len(named) > 20
-    assert named - drawn == set()
-
-
 def test_no_text_of_a_page_falls_back_into_old_words() -> None:
     """Item 5 of the texts: a text that fails here names its subject badly, or calls a request an object."""
     found = {(name, match[0]) for name, text in (*template_texts(), *sentences()) for match in BANNED.finditer(text)}
