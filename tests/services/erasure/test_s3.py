@@ -1,6 +1,5 @@
 """An erased value is in no byte of any object of a bucket, nor of any version that a bucket keeps of what was erased."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,27 +14,12 @@ from batches.services.erasure.erase import ask, run
 from batches.services.erasure.subject import Subject
 from batches.services.results.results import results
 from batches.services.storage import versions
-from tests.buckets import files_in_bucket, s3_server
 from tests.cast import TESTER, request_line, request_lines, stored
 from tests.services.pruned import mixed, prune_rows
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator", "bucket")]
 
 WHO = "somebody-7"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The address of an S3 that only this module uses."""
-    with s3_server() as address:
-        yield address
-
-
-@pytest.fixture(autouse=True)
-def bucket(server: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The bucket that has the portal's files."""
-    with files_in_bucket(server, settings, monkeypatch) as made:
-        yield made
 
 
 def having(bucket: Any, text: str) -> list[str]:

@@ -1,6 +1,5 @@
 """A whole batch on a real S3 (a server of moto's): what is kept on a disk is kept there too, and read in parts (E7)."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,25 +19,10 @@ from batches.services.storage.store import hide
 from batches.services.upkeep.prune import prune
 from batches.services.upkeep.retention import prune_results
 from config.backends import s3
-from tests.buckets import files_in_bucket, s3_server
 from tests.cast import TESTER, error_lines, output_lines, request_lines, stored
 from tests.services.pruned import mixed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The address of an S3 that only this module uses."""
-    with s3_server() as address:
-        yield address
-
-
-@pytest.fixture(autouse=True)
-def bucket(server: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The bucket that has the portal's files."""
-    with files_in_bucket(server, settings, monkeypatch) as made:
-        yield made
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator", "bucket")]
 
 
 def names(bucket: Any) -> set[str]:
